@@ -42,10 +42,11 @@ test-all: $(VENV)/.docs
 	@$(PYTEST) -m "$(MARKED)" --ignore=tests/core tests
 
 # The two folders are one package where they are installed, and so they are here.
+PACKAGE = core adapters adapters/facade/__init__.py
 TREE = build/tree/firecrawl_interact
 
 check: $(VENV)/.docs
-	@mkdir -p $(TREE) && ln -sfn $(CURDIR)/core $(CURDIR)/adapters $(TREE)
+	@mkdir -p $(TREE) && ln -sfn $(addprefix $(CURDIR)/,$(PACKAGE)) $(TREE)
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@PYTHONPATH=build/tree $(BIN)/lint-imports --no-logo --no-cache

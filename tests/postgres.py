@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from firecrawl_interact.adapters import PostgresJournal
+from firecrawl_interact import PostgresJournal
 
 with suppress(ImportError):
     import psycopg

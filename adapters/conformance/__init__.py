@@ -18,13 +18,13 @@ The extra `conformance` has what the kit needs: pytest, hypothesis and trustme.
 try:
     from .journal_tests import JournalTests
     from .transport_tests import TransportTests
-except ModuleNotFoundError as error:
-    if error.name not in ("hypothesis", "pytest", "trustme"):
+except ModuleNotFoundError as _error:
+    if _error.name not in ("hypothesis", "pytest", "trustme"):
         raise
     raise ModuleNotFoundError(
-        f"the conformance kit needs {error.name}:"
+        f"the conformance kit needs {_error.name}:"
         " pip install '.[conformance]' in a clone of the project",
-        name=error.name,
-    ) from error
+        name=_error.name,
+    ) from _error
 
 __all__ = ["JournalTests", "TransportTests"]

@@ -66,7 +66,7 @@ class Driver:
 
     def __init__(self, transport: AnyTransport) -> None:
         self.transport: Any = transport  # Any: of either kind
-        self.is_async = inspect.iscoroutinefunction(transport.send)
+        self.is_async: bool = inspect.iscoroutinefunction(transport.send)
         self._runner = asyncio.Runner() if self.is_async else None
 
     def new_path(self) -> str:

@@ -18,15 +18,13 @@ from . import certificates
 from .driver import ENOUGH, AnyTransport, Driver, compare, require
 from .server import FaultFunction, FaultServer
 
-over_tls = pytest.mark.parametrize("scheme", ["https"], ids=["https"], indirect=True)
 WITH_THREADS = "ignore:.*may lead to deadlocks in the child:DeprecationWarning"
-over_plain_http = pytest.mark.parametrize("scheme", ["http"], ids=["http"], indirect=True)
 
 
 class ConformanceTests:
     """pytest plays each subclass, whatever its name, unless that says `__test__ = False`."""
 
-    __test__ = False
+    __test__: ClassVar[bool] = False
     known: ClassVar[Mapping[str, str]] = {}
     """The names of tests that are known to fail, each with a reason."""
     schemes: ClassVar[tuple[str, ...]] = ()  # what each test is played over
@@ -63,7 +61,7 @@ class TransportHarness(ConformanceTests):
     """What the tests of a transport need: a server on this machine, and the transport itself."""
 
     __test__ = False
-    schemes = ("http", "https")
+    schemes: ClassVar[tuple[str, ...]] = ("http", "https")
 
     def make_transport(self, api_url: str, ssl_context: ssl.SSLContext | None) -> AnyTransport:
         """Make the transport under test, blocking or awaited. Over https the context verifies."""
@@ -77,8 +75,8 @@ class TransportHarness(ConformanceTests):
         for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
             monkeypatch.delenv(name, raising=False)
             monkeypatch.delenv(name.upper(), raising=False)
-        self.is_https = request.param == "https"
-        with ExitStack() as self.stack:
+        self.is_https: bool = request.param == "https"
+        with ExitStack() as self._stack:
             yield
 
     def serve(
@@ -87,13 +85,13 @@ class TransportHarness(ConformanceTests):
         """Start a server whose first connections meet these faults."""
         tls = certificates.trusted() if self.is_https else None
         server = FaultServer(*faults, tls=tls, in_handshake=in_handshake, listening=listening)
-        return self.stack.enter_context(server)
+        return self._stack.enter_context(server)
 
     def drive(self, api_url: str) -> Driver:
         """Make a transport that sends to this address."""
         context = certificates.client_context() if self.is_https else None
         driver = Driver(self.make_transport(api_url, context))
-        self.stack.callback(driver.close)
+        self._stack.callback(driver.close)
         return driver
 
     def start(self, *faults: FaultFunction) -> tuple[FaultServer, Driver]:
@@ -131,14 +129,14 @@ class JournalHarness(ConformanceTests):
 
     @pytest.fixture(autouse=True)
     def _set_up(self) -> Iterator[None]:
-        self.label = f"https://{uuid.uuid4().hex}.example"
-        with ExitStack() as self.stack:
+        self.label: str = f"https://{uuid.uuid4().hex}.example"
+        with ExitStack() as self._stack:
             yield
 
     def new(self, label: str | None = None) -> Journal:
         """Make another journal, that is closed when the test is over."""
         journal = self.make_journal(service=label or self.label)
-        self.stack.callback(journal.close)
+        self._stack.callback(journal.close)
         return journal
 
     def leave(self, *session_ids: str, label: str | None = None) -> None:

@@ -149,7 +149,7 @@ class OwnershipTests(JournalHarness):
         run_state_machine_as_test(machine, settings=how)
 
 
-names, sessions = st.sampled_from("AB"), st.sampled_from(["one", "two"])
+_names, _sessions = st.sampled_from("AB"), st.sampled_from(["one", "two"])
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -159,27 +159,27 @@ class AnyOrder(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.label = f"https://{uuid.uuid4().hex}.example"
+        self.label: str = f"https://{uuid.uuid4().hex}.example"
         self.living: dict[str, Journal] = {}
         self.recorded: dict[str, list[Journal]] = {}
 
-    @rule(owner=names, session_id=sessions)
+    @rule(owner=_names, session_id=_sessions)
     def opened(self, owner: str, session_id: str) -> None:
         journal = self._journal(owner)
         journal.opened(session_id)
         self._note_owner(session_id, journal)
 
-    @rule(owner=names, session_id=sessions)
+    @rule(owner=_names, session_id=_sessions)
     def gone(self, owner: str, session_id: str) -> None:
         self._journal(owner).gone(session_id)
         self.recorded.pop(session_id, None)
 
-    @rule(owner=names)
+    @rule(owner=_names)
     def close(self, owner: str) -> None:
         self._journal(owner).close()
         del self.living[owner]
 
-    @rule(owner=names)
+    @rule(owner=_names)
     def adopt(self, owner: str) -> None:
         journal, living = self._journal(owner), list(self.living.values())
         found, recorded = list(journal.adopt_orphans()), self.recorded.items()

@@ -9,7 +9,7 @@ from contextlib import suppress
 from itertools import count
 from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import pytest
 
@@ -22,22 +22,22 @@ LONGEST_CALL = 60  # seconds
 
 Work: TypeAlias = Callable[[Connection, Journal], None]
 """What a process does with its journal. It reports through the connection."""
-however_it_starts = pytest.mark.parametrize("start", ["fork", "spawn"], ids=["fork", "spawn"])
+_however_it_starts = pytest.mark.parametrize("start", ["fork", "spawn"], ids=["fork", "spawn"])
 
 
 class ProcessTests(JournalHarness):
     """What outlives a process, and its storage's outage."""
 
     __test__ = False
-    pytestmark = pytest.mark.filterwarnings(WITH_THREADS)
+    pytestmark: ClassVar[pytest.MarkDecorator] = pytest.mark.filterwarnings(WITH_THREADS)
 
     def start(self, work: Work, start: str = "fork") -> "Process":
         """Start a process with a journal of its own, that is killed when the test is over."""
         process = Process(work, self.new(), start)
-        self.stack.callback(process.kill)
+        self._stack.callback(process.kill)
         return process
 
-    @however_it_starts
+    @_however_it_starts
     def test_a_killed_process_leaves_orphans_with_what_it_had_adopted(self, start: str) -> None:
         """This is what a journal is for."""
         ids = [f"session-{number}" for number in range(20)]

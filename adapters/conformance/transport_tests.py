@@ -18,11 +18,13 @@ from . import fault_tables as faults
 from .driver import ENOUGH, SENT, SHORT, Driver, compare, require, require_own
 from .exchange_tests import ExchangeTests
 from .fault_tables import each
-from .harness import WITH_THREADS, TransportHarness, over_plain_http, over_tls
+from .harness import WITH_THREADS, TransportHarness
 from .server import Connection, FaultFunction, FaultServer, good_response
 from .wire_faults import LATE, responds, sends
 
 NOTICE = 0.1  # seconds until a transport must have noticed what has come while it was idle
+_over_tls = pytest.mark.parametrize("scheme", ["https"], ids=["https"], indirect=True)
+_over_plain_http = pytest.mark.parametrize("scheme", ["http"], ids=["http"], indirect=True)
 
 
 class ConnectionTests(TransportHarness):
@@ -53,7 +55,7 @@ class ConnectionTests(TransportHarness):
         compare(f"transient of {error!r}", error.transient, True)
 
     @each(faults.NO_TLS)
-    @over_tls
+    @_over_tls
     def test_a_handshake_that_fails_was_not_sent(self, fault: FaultFunction) -> None:
         server = self.serve(fault, in_handshake=True)
         driver = self.drive(server.api_url)
@@ -61,9 +63,9 @@ class ConnectionTests(TransportHarness):
         driver.works(server)
 
     @each(faults.CERTIFICATES)
-    @over_tls
+    @_over_tls
     def test_no_request_goes_to_an_untrusted_server(self, fault: faults.NewContext) -> None:
-        server = self.stack.enter_context(FaultServer(tls=fault()))
+        server = self._stack.enter_context(FaultServer(tls=fault()))
         error = self.drive(server.api_url).fails(ConnectFailedError)
         compare(f"transient of {error!r}", error.transient, False)
         compare("requests", len(server.requests), 0)
@@ -149,12 +151,12 @@ class ConnectionTests(TransportHarness):
         numbers = [one.connection for one in server.requests if one.target.endswith("child")]
         compare("the connections of one call in a forked child", numbers, [2])
 
-    @over_plain_http
+    @_over_plain_http
     def test_its_pickle_sends_too(self) -> None:
         server, driver = self.start()
         driver.works(server)
         copy = Driver(pickle.loads(pickle.dumps(driver.transport)))  # noqa: S301 - our own bytes
-        self.stack.callback(copy.close)
+        self._stack.callback(copy.close)
         copy.works(server, 1)
 
     def test_once_closed_it_sends_over_connections_that_it_does_not_keep(self) -> None:
@@ -168,7 +170,7 @@ class ConnectionTests(TransportHarness):
     @each(faults.OF_EACH_KIND)
     def test_closing_leaves_no_connection_and_no_thread(self, fault: FaultFunction) -> None:
         threads = set(threading.enumerate())
-        with self.stack:
+        with self._stack:
             server, driver = self.start(fault)
             driver.fails(*SENT, timeout=SHORT)
             driver.works(server)

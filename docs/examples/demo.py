@@ -9,14 +9,14 @@ import subprocess
 import sys
 import tempfile
 
-from firecrawl_interact.adapters import FakeService, LoopbackService
+from firecrawl_interact import FakeService, LoopbackService
 
 COMMAND = "firecrawl-interact"
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
 KILLED = """
 import os, signal, sys
-from firecrawl_interact.adapters import FileJournal, delete_session_from_environment
+from firecrawl_interact import FileJournal, delete_session_from_environment
 
 session_id, directory = sys.argv[1:]
 with (

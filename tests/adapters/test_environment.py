@@ -9,25 +9,23 @@ from typing import Any
 
 import pytest
 
-from firecrawl_interact.adapters import (
+from firecrawl_interact import (
+    AsyncDeleteSession,
     AsyncInMemoryTransport,
+    DeleteSession,
     FakeService,
     FileJournal,
+    ForbiddenError,
     InMemoryJournal,
     InMemoryTransport,
-    LoopbackService,
-    Reply,
-    async_delete_session_from_environment,
-    delete_session_from_environment,
-)
-from firecrawl_interact.core import (
-    AsyncDeleteSession,
-    DeleteSession,
-    ForbiddenError,
     InvalidApiKeyError,
     JournalError,
+    LoopbackService,
     Outcome,
+    Reply,
     RetryPolicy,
+    async_delete_session_from_environment,
+    delete_session_from_environment,
 )
 
 KEY = "fc-0123456789abcdef0123456789abcdef"

@@ -10,13 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from firecrawl_interact.adapters import (
-    FakeService,
-    FakeServiceError,
-    InMemoryTransport,
-    NoResponse,
-    Reply,
-)
+from firecrawl_interact import FakeService, FakeServiceError, InMemoryTransport, NoResponse, Reply
 from firecrawl_interact.core import ConnectFailedError, Request, Response, TimedOutError
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"

@@ -15,8 +15,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from firecrawl_interact.adapters import FileJournal
-from firecrawl_interact.core import JournalError
+from firecrawl_interact import FileJournal, JournalError
 
 LABEL = "service=https%3A%2F%2Fa"
 
@@ -183,7 +182,7 @@ def test_many_threads_and_sweepers_at_once_lose_nothing_and_share_nothing(tmp_pa
 
 FORK = """
 import os, signal, sys
-from firecrawl_interact.adapters import FileJournal
+from firecrawl_interact import FileJournal
 
 journal = FileJournal(sys.argv[1], service="https://a")  # as at the top of a module
 journal.opened("parents")

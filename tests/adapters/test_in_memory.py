@@ -9,25 +9,25 @@ from typing import Any
 import anyio
 import pytest
 
-from firecrawl_interact.adapters import (
+from firecrawl_interact import (
+    AsyncDeleteManySessions,
+    AsyncDeleteSession,
     AsyncInMemoryTransport,
+    DeleteManySessions,
+    DeleteSession,
+    DeletionReceipt,
     FakeService,
     Fault,
     InMemoryTransport,
     LostResponse,
     NoConnection,
     NoResponse,
+    Outcome,
     Reply,
 )
 from firecrawl_interact.core import (
-    AsyncDeleteManySessions,
-    AsyncDeleteSession,
     ConnectFailedError,
     ConnectionLostError,
-    DeleteManySessions,
-    DeleteSession,
-    DeletionReceipt,
-    Outcome,
     Request,
     Response,
     TimedOutError,

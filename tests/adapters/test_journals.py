@@ -4,8 +4,7 @@ import uuid
 
 import pytest
 
-from firecrawl_interact.adapters import InMemoryJournal
-from firecrawl_interact.core import JournalError
+from firecrawl_interact import InMemoryJournal, JournalError
 
 
 @pytest.mark.parametrize(

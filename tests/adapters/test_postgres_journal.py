@@ -17,8 +17,7 @@ from threading import Barrier, active_count
 
 import pytest
 
-from firecrawl_interact.adapters import PostgresJournal
-from firecrawl_interact.core import JournalError
+from firecrawl_interact import JournalError, PostgresJournal
 
 from ..postgres import PASSWORD, Postgres, ShortLease, odd_connection, wait_until
 
@@ -184,7 +183,7 @@ def test_a_renewal_that_fails_is_said_and_made_again(
 
 FORK = """
 import os, signal, sys
-from firecrawl_interact.adapters import PostgresJournal
+from firecrawl_interact import PostgresJournal
 
 PostgresJournal._lease = 2
 journal = PostgresJournal(sys.argv[1], service=sys.argv[2])  # as at the top of a module

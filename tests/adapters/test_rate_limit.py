@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firecrawl_interact.adapters import FakeService
+from firecrawl_interact import FakeService
 
 from .test_fake_service import UNKNOWN, content, delete, failure, send, stop
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from firecrawl_interact.adapters import FakeService, Fault
+from firecrawl_interact import FakeService, Fault
 from firecrawl_interact.adapters.cli.commands import command
 from firecrawl_interact.adapters.fakes.service.api import failure
 from firecrawl_interact.core import Request, Response

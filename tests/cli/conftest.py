@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from firecrawl_interact.adapters import LoopbackService
+from firecrawl_interact import LoopbackService
 
 from .commands import KEY, Run, WatchedService
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from firecrawl_interact.adapters import NoResponse, Reply
+from firecrawl_interact import NoResponse, Reply
 
 from .commands import (
     ONE_BY_ONE,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from firecrawl_interact import RetryPolicy
 from firecrawl_interact.adapters.cli.lines import json_line
 from firecrawl_interact.adapters.cli.record import in_order, read_record
-from firecrawl_interact.core import RetryPolicy
 
 from ..simulation.kinds import BACKEND_404, NOT_A_UUID, STOPPING, Kind
 from ..simulation.play import play

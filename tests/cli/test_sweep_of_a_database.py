@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from firecrawl_interact.adapters import PostgresJournal
+from firecrawl_interact import PostgresJournal
 
 from ..postgres import Postgres, ShortLease
 from .commands import Run, WatchedService

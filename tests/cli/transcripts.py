@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import pytest
 
-from firecrawl_interact.adapters import FileJournal, LostResponse, Reply
+from firecrawl_interact import FileJournal, LostResponse, Reply
 
 from .commands import Finished, Run, Terminal, WatchedService, rows
 

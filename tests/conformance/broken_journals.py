@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import pytest
 
-from firecrawl_interact.adapters import FileJournal
+from firecrawl_interact import FileJournal
 from firecrawl_interact.adapters.conformance import JournalTests
 
 from .found import FOUND, found_by

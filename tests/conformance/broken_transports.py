@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from firecrawl_interact.adapters import SystemTime
+from firecrawl_interact import SystemTime
 from firecrawl_interact.adapters.conformance import TransportTests
 from firecrawl_interact.core import (
     BadResponseError,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from firecrawl_interact.adapters import FileJournal, InMemoryJournal
+from firecrawl_interact import FileJournal, InMemoryJournal
 from firecrawl_interact.adapters.conformance import JournalTests
 
 from ..postgres import PASSWORD, Postgres, ShortLease

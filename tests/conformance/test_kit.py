@@ -49,7 +49,7 @@ def test_what_is_known_to_fail_is_an_expected_failure_and_one_that_passes_fails(
 ) -> None:
     (tmp_path / "test_mine.py").write_text(
         """
-from firecrawl_interact.adapters import InMemoryJournal
+from firecrawl_interact import InMemoryJournal
 from firecrawl_interact.adapters.conformance import JournalTests, TransportTests as TestBase
 
 class TestMine(JournalTests):

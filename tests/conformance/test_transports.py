@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
+from firecrawl_interact import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.adapters.conformance import TransportTests
 
 pytestmark = pytest.mark.enable_socket

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from firecrawl_interact.adapters import FakeService, LoopbackService, Reply
+from firecrawl_interact import FakeService, LoopbackService, Reply
 from firecrawl_interact.core import Request, Response
 
 HOST = "api.firecrawl.dev"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from firecrawl_interact.adapters import FakeService
+from firecrawl_interact import FakeService
 
 from .pages import PAGES, blocks, commands_of, open_sessions_of, run, run_python, sections, text_of
 

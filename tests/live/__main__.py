@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import urllib3
 
-from firecrawl_interact.adapters import Urllib3Transport
+from firecrawl_interact import DeleteSession, Urllib3Transport
 from firecrawl_interact.adapters.environment import service_address
-from firecrawl_interact.core import DeleteSession, Response, request_headers
+from firecrawl_interact.core import Response, request_headers
 from firecrawl_interact.core.wire import parse_response
 
 TRANSCRIPT = Path("build/live.md")

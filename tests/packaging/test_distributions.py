@@ -57,16 +57,15 @@ def test_the_source_distribution_holds_every_file_that_was_written(
     assert {name for name in files if ".egg-info/" not in name} == written | made
 
 
-def test_the_wheel_holds_the_two_packages_as_typed_and_its_licence(
+def test_the_wheel_holds_the_package_as_typed_and_its_licence(
     distributions: tuple[Path, Path],
 ) -> None:
     with zipfile.ZipFile(distributions[1]) as archive:
         names = set(archive.namelist())
-    sources = {
-        f"firecrawl_interact/{path.relative_to(ROOT).as_posix()}"
-        for package in ("core", "adapters")
-        for path in [*(ROOT / package).glob("**/*.py"), ROOT / package / "py.typed"]
-    }
+    written = [path for folder in ("core", "adapters") for path in (ROOT / folder).glob("**/*.py")]
+    sources = {f"firecrawl_interact/{path.relative_to(ROOT).as_posix()}" for path in written}
+    sources.remove("firecrawl_interact/adapters/facade/__init__.py")
+    sources |= {"firecrawl_interact/__init__.py", "firecrawl_interact/py.typed"}
     assert {name for name in names if ".dist-info/" not in name} == sources
     assert [name for name in names if name.endswith(".dist-info/licenses/LICENSE")]
 

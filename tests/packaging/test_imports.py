@@ -2,25 +2,27 @@
 
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 
-from firecrawl_interact import adapters
+import firecrawl_interact
+from firecrawl_interact import adapters, core
 
 LIBRARIES = {"asyncio", "click", "fcntl", "http.client", "http.server"}
 LIBRARIES |= {"psycopg", "ssl", "trustme", "urllib3"}
 LOOKS = {
-    "help": "assert 'FakeService' in __import__('pydoc').render_doc(adapters)",
-    "help of the class": "__import__('pydoc').render_doc(adapters.AsyncioTransport)",
+    "help": "assert 'FakeService' in __import__('pydoc').render_doc(package)",
+    "help of the class": "__import__('pydoc').render_doc(package.AsyncioTransport)",
     "completion": "assert '.AsyncioTransport' in __import__('rlcompleter').Completer("
-    "{'adapters': adapters}).attr_matches('adapters.Asyncio')[0]",
-    "getmembers": "assert 'AsyncioTransport' in dict(__import__('inspect').getmembers(adapters))",
-    "autospec": "from unittest import mock; mock.create_autospec(adapters)",
+    "{'package': package}).attr_matches('package.Asyncio')[0]",
+    "getmembers": "assert 'AsyncioTransport' in dict(__import__('inspect').getmembers(package))",
+    "autospec": "from unittest import mock; mock.create_autospec(package)",
     "autospec of the class": "from unittest import mock;"
-    " mock.create_autospec(adapters.AsyncioTransport)",
+    " mock.create_autospec(package.AsyncioTransport)",
     "import * without fcntl, as on Windows, and without psycopg": "import asyncio, http.server,"
     " ssl, sys, urllib3; sys.platform = 'win32'; sys.modules.update(fcntl=None, psycopg=None);"
-    " from firecrawl_interact.adapters import *; FakeService()",
+    " from firecrawl_interact import *; FakeService()",
 }
 
 
@@ -32,47 +34,70 @@ def run(code: str, *options: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "loads"),
+    ("names", "loads"),
     [
-        ("core", ""),
-        ("adapters", ""),
-        ("adapters import FakeService, InMemoryTransport", ""),
-        ("adapters import Urllib3Transport", "http.client ssl urllib3"),
+        ("adapters, core", ""),
+        ("AsyncDeleteSession, DeleteManySessions", ""),
+        ("FakeService, InMemoryTransport", ""),
+        ("Urllib3Transport", "http.client ssl urllib3"),
         # asyncio brings fcntl, on Unix.
-        ("adapters import AsyncioTransport", "asyncio fcntl ssl"),
+        ("AsyncioTransport", "asyncio fcntl ssl"),
     ],
 )
-def test_a_library_is_loaded_when_its_class_is_asked_for(name: str, loads: str) -> None:
-    statement = f"{'from' if ' ' in name else 'import'} firecrawl_interact.{name}"
+def test_a_library_is_loaded_when_its_class_is_asked_for(names: str, loads: str) -> None:
     # What Python itself has loaded is no concern: since 3.14, pathlib brings fcntl.
     loaded = run(
-        f"import sys; before = {{*sys.modules}}\n{statement}\n"
+        f"import sys; before = {{*sys.modules}}\nfrom firecrawl_interact import {names}\n"
         f"print(*{LIBRARIES}.intersection({{*sys.modules}} - before))"
     )
     assert set(loaded.split()) <= set(loads.split())
 
 
+def test_the_package_alone_imports_nothing() -> None:
+    # coverage imports it to find `core`, and forgets it: msgspec would be there twice.
+    run("import firecrawl_interact, sys; assert 'msgspec' not in sys.modules")
+
+
+@pytest.mark.parametrize("package", ["firecrawl_interact", "firecrawl_interact.adapters"])
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
-def test_looking_at_the_adapters_works(look: str) -> None:
-    run(f"from firecrawl_interact import adapters\n{look}")
+def test_looking_at_a_package_works(look: str, package: str) -> None:
+    run(f"import {package} as package\n{look}")
 
 
 def test_everything_can_be_imported_without_docstrings() -> None:
-    modules = ("core", "adapters", "adapters.conformance")
-    run("\n".join(f"from firecrawl_interact.{module} import *" for module in modules), "-OO")
+    modules = ("", ".core", ".adapters", ".adapters.conformance")
+    run("\n".join(f"from firecrawl_interact{module} import *" for module in modules), "-OO")
 
 
-def test_every_public_name_can_be_imported_and_is_listed_once_in_order() -> None:
-    def order(name: str) -> tuple[bool, str]:
-        return name[0].islower(), name  # classes before functions
+@pytest.mark.parametrize("package", [firecrawl_interact, adapters], ids=["all", "adapters"])
+def test_every_public_name_can_be_imported_and_is_listed_once_in_order(package: ModuleType) -> None:
+    assert all(getattr(package, name).__doc__ for name in package.__all__)
+    classes = {name for name, value in vars(package).items() if isinstance(value, type)}
+    assert classes <= set(package.__all__) <= set(dir(package))
+    in_order = sorted(set(package.__all__), key=lambda name: (name[0].islower(), name))
+    assert package.__all__ == in_order  # classes before functions
 
-    assert all(getattr(adapters, name).__doc__ for name in adapters.__all__)
-    classes = {name for name, value in vars(adapters).items() if isinstance(value, type)}
-    assert classes <= set(adapters.__all__) <= set(dir(adapters))
-    assert adapters.__all__ == sorted(set(adapters.__all__), key=order)
+
+def test_the_package_has_what_a_program_needs_and_completion_shows_nothing_else() -> None:
+    names = {*firecrawl_interact.__all__}
+    for name in names:
+        home = core if name in core.__all__ else adapters
+        assert getattr(firecrawl_interact, name) is getattr(home, name)
+    assert {*adapters.__all__} <= names
+    for name, value in vars(core).items():
+        is_error = isinstance(value, type) and issubclass(value, core.FirecrawlInteractError)
+        assert name in names or not is_error
+    assert {*dir(firecrawl_interact)} == {"adapters", "core"} | names
+
+
+def test_a_name_that_only_core_has_says_so() -> None:
+    words = "cannot import name 'Transport' from 'firecrawl_interact': it is in '.*core'"
+    with pytest.raises(ImportError, match=words):
+        exec("from firecrawl_interact import Transport")  # noqa: S102 - our words
 
 
 def test_a_name_that_is_not_there_is_an_ordinary_error() -> None:
-    words = "module 'firecrawl_interact.adapters' has no attribute 'NoSuchTransport'"
-    with pytest.raises(AttributeError, match=words):
-        exec("adapters.NoSuchTransport")  # noqa: S102 - our words
+    for package in (firecrawl_interact, adapters):
+        words = f"module '{package.__name__}' has no attribute 'NoSuchTransport'"
+        with pytest.raises(AttributeError, match=words):
+            exec("package.NoSuchTransport")  # noqa: S102 - our words

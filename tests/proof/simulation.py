@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from firecrawl_interact.core import RetryPolicy
+from firecrawl_interact import RetryPolicy
 
 from ..simulation import kinds as k
 from ..simulation.kinds import SERVED, Kind

@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from firecrawl_interact.core import RetryPolicy
+from firecrawl_interact import RetryPolicy
 
 from .model import ALL, NAMED, Fault, Seen
 from .schedules import Alphabet, alphabet, check_every_schedule, one_of_each_kind

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from firecrawl_interact.adapters import FileJournal, PostgresJournal
+from firecrawl_interact import FileJournal, PostgresJournal
 
 if TYPE_CHECKING:
     from ..postgres import Postgres

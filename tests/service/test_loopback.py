@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from firecrawl_interact.adapters import (
+from firecrawl_interact import (
     AsyncInMemoryTransport,
     FakeService,
     FakeServiceError,

@@ -22,14 +22,15 @@ from firecrawl.v2.utils.error_handler import (  # type: ignore[import-untyped]  
     FirecrawlError,
 )
 
-from firecrawl_interact.adapters import (
+from firecrawl_interact import (
+    AsyncDeleteSession,
     AsyncInMemoryTransport,
     FakeService,
     LoopbackService,
     LostResponse,
+    NothingOpenedError,
     Reply,
 )
-from firecrawl_interact.core import AsyncDeleteSession, NothingOpenedError
 
 pytestmark = pytest.mark.enable_socket
 

@@ -8,19 +8,17 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from firecrawl_interact.adapters import (
-    AsyncioTransport,
-    FakeService,
-    LoopbackService,
-    Urllib3Transport,
-)
-from firecrawl_interact.core import (
+from firecrawl_interact import (
     AsyncDeleteManySessions,
     AsyncDeleteSession,
+    AsyncioTransport,
     DeleteManySessions,
     DeleteSession,
     DeletionReceipt,
+    FakeService,
+    LoopbackService,
     Outcome,
+    Urllib3Transport,
 )
 
 pytestmark = pytest.mark.enable_socket

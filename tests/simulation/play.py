@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from firecrawl_interact.core import AsyncDeletions
+from firecrawl_interact import AsyncDeletions
 
 from .watch import Scenario, Watch
 from .ways import Blocking, Way

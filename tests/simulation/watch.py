@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from firecrawl_interact.core import (
+from firecrawl_interact import (
     DeletionReceipt,
     Outcome,
     Pause,

@@ -11,15 +11,14 @@ from unittest import mock
 
 import pytest
 
-from firecrawl_interact.core import (
+from firecrawl_interact import (
     AsyncDeleteManySessions,
     AsyncDeleteSession,
     DeleteManySessions,
     DeleteSession,
     Outcome,
-    Request,
-    Response,
 )
+from firecrawl_interact.core import Request, Response
 from firecrawl_interact.core.asyncio_runtime import AsyncioRuntime
 
 from ..core.scripted_transport import run

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
-from firecrawl_interact.core import JournalError, Request, Response
+from firecrawl_interact import JournalError
+from firecrawl_interact.core import Request, Response
 
 from .kinds import LIMITED, LOST, NOT_FOUND, SERVED, SILENCE, Kind
 

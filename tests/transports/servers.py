@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import pytest
 import trustme
 
-from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
+from firecrawl_interact import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.adapters.conformance.server import (
     Connection,
     FaultFunction,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from firecrawl_interact.adapters import Urllib3Transport
+from firecrawl_interact import Urllib3Transport
 from firecrawl_interact.adapters.conformance.server import FaultServer
 from firecrawl_interact.adapters.conformance.wire_faults import stays_silent
 from firecrawl_interact.core import ConnectFailedError

@@ -12,7 +12,7 @@ from functools import partial
 
 import pytest
 
-from firecrawl_interact.adapters import AsyncioTransport
+from firecrawl_interact import AsyncioTransport
 from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction
 from firecrawl_interact.adapters.conformance.wire_faults import responds
 from firecrawl_interact.core import ConnectFailedError

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from firecrawl_interact.adapters import Urllib3Transport
+from firecrawl_interact import Urllib3Transport
 from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction, FaultServer
 from firecrawl_interact.adapters.conformance.wire_faults import (
     sends,

@@ -8,7 +8,13 @@ import traceback
 
 import pytest
 
-from firecrawl_interact.adapters import Urllib3Transport
+from firecrawl_interact import (
+    AsyncDeleteSession,
+    DeleteSession,
+    DeleteSessionError,
+    RetryPolicy,
+    Urllib3Transport,
+)
 from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction
 from firecrawl_interact.adapters.conformance.wire_faults import (
     CHUNKED,
@@ -16,13 +22,7 @@ from firecrawl_interact.adapters.conformance.wire_faults import (
     sends_and_closes,
     stays_silent,
 )
-from firecrawl_interact.core import (
-    AsyncDeleteSession,
-    ConnectFailedError,
-    DeleteSession,
-    DeleteSessionError,
-    RetryPolicy,
-)
+from firecrawl_interact.core import ConnectFailedError
 
 from .servers import KEY, HttpTransport, Net, closed_port, shown_by
 

@@ -6,7 +6,7 @@ import threading
 import pytest
 import urllib3
 
-from firecrawl_interact.adapters import Urllib3Transport
+from firecrawl_interact import Urllib3Transport
 from firecrawl_interact.adapters.conformance.server import Connection
 from firecrawl_interact.adapters.conformance.wire_faults import responds, stays_silent
 from firecrawl_interact.core import ConnectionLostError, TimedOutError, TransportError
