@@ -1,4 +1,4 @@
-"""How an awaited deleter waits. This brings asyncio: import it late."""
+"""How an asyncio deleter waits. Import it late, because it brings asyncio."""
 
 import asyncio
 import contextvars
@@ -15,11 +15,11 @@ from .log import log
 
 T = TypeVar("T")
 
-_LOOKS = 100  # of `end_open`, each 0.01 s, for an open scope that has begun to end
+_LOOKS, _LOOK_SECONDS = 100, 0.01  # in all, the second that `end_open` gives to open scopes
 
 
 class AsyncioRuntime(Runtime):
-    """Runs what no cancellation may cut in tasks of its own."""
+    """Runs in tasks of its own what no cancellation may cut."""
 
     is_awaited = True
 
@@ -27,14 +27,14 @@ class AsyncioRuntime(Runtime):
         self._tasks: set[asyncio.Future[Any]] = set()  # Any: of each result
         self._open: dict[Deletion, asyncio.AbstractEventLoop] = {}  # by open scope, with its loop
 
-    def __reduce__(self) -> tuple[type[Runtime], tuple[()]]:  # A pickle has no open scopes.
+    def __reduce__(self) -> tuple[type[Runtime], tuple[()]]:  # A copy has no open scopes.
         return type(self), ()
 
     async def call(self, function: Callable[..., Any], *arguments: object) -> Any:  # noqa: D102
         return await function(*arguments)
 
     async def in_thread(self, function: Callable[..., T], *arguments: object) -> T:
-        """Call this in a thread of its own. Those of asyncio are few, and may all be busy."""
+        """Call a function in a new thread, because those of asyncio may all be busy."""
         result = Future[T]()
         result.set_running_or_notify_cancel()
 
@@ -50,10 +50,10 @@ class AsyncioRuntime(Runtime):
         return await asyncio.wrap_future(result)
 
     async def shield(self, awaitable: Awaitable[T], timeout: float | None = None) -> T:
-        """Run this in a task that no cancellation of the caller reaches.
+        """Run something in a task that no cancellation of the caller reaches.
 
-        However often the caller is cancelled, it waits for the task, and is cancelled afterwards.
-        After the first of these cancellations, the task has `timeout` seconds. None: no limit.
+        A cancelled caller waits for the task, however often it is cancelled, and is cancelled
+        afterwards. From the first cancellation on, the task has `timeout` seconds. None: no limit.
         """
         task = self._task(awaitable)
         try:
@@ -77,33 +77,38 @@ class AsyncioRuntime(Runtime):
         self._open.pop(deletion, None)
 
     async def end_open(self, end: Callable[[Deletion], Coroutine[Any, Any, None]]) -> None:
-        """Wait for the tasks of this event loop, and for those that its open scopes start soon.
+        """Wait until the scopes of this event loop have ended. End those that stay open.
 
-        A server ends like this: it cancels its handlers, and closes at once. Their blocks hear of
-        that some turns of the event loop later, maybe clean up, and only then start their deletes.
-        Nobody may ever cancel what it has begun beside its handlers: what stays open is ended here.
+        A server cancels its handlers when it ends, and closes at once. Their blocks notice some
+        turns of the event loop later, may clean up, and only then begin their deletes, so this
+        waits a second. A server cancels no background task, so this ends what is open then.
         """
-        loop, looks = asyncio.get_running_loop(), _LOOKS
-        while True:
-            if running := [task for task in [*self._tasks] if task.get_loop() is loop]:
-                await asyncio.wait(running)
-                looks = _LOOKS
-                continue
-            scopes = [*self._open.items()]  # Other event loops have others.
-            left = [one for one, its_loop in scopes if its_loop is loop and one.ending is None]
-            if not left:
+        for _ in range(_LOOKS):
+            await self._wait_for_tasks()
+            if not self._open_here():
                 return
-            if looks:
-                await asyncio.sleep(0.01)
-                looks -= 1
-                continue
-            text = "closing destroys the sessions of blocks that are still open: %d"
+            await asyncio.sleep(_LOOK_SECONDS)
+        if left := self._open_here():
+            text = "closing deletes the sessions of %d blocks that are still open"
             log(logging.WARNING, text, len(left))
             for deletion in left:
                 deletion.ending = self._task(end(deletion))
+        await self._wait_for_tasks()
+
+    async def _wait_for_tasks(self) -> None:
+        """Wait for the openers and deletes of this event loop, and for those that they start."""
+        loop = asyncio.get_running_loop()
+        while tasks := [task for task in [*self._tasks] if task.get_loop() is loop]:
+            await asyncio.wait(tasks)
+
+    def _open_here(self) -> list[Deletion]:
+        """Return the deletions of this event loop's open scopes. Other loops have others."""
+        here = asyncio.get_running_loop()
+        scopes = [*self._open.items()]  # Other threads may change it meanwhile.
+        return [one for one, loop in scopes if loop is here and one.ending is None]
 
     def _task(self, awaitable: Awaitable[T]) -> asyncio.Future[T]:
-        """Make a task of this, and keep it until it has ended."""
+        """Make a task, and keep it until it has ended."""
         task = asyncio.ensure_future(awaitable)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -111,9 +116,9 @@ class AsyncioRuntime(Runtime):
 
 
 def _shield_of_anyio() -> AbstractContextManager[object]:
-    """Keep out a cancelled scope of anyio, if a program has loaded that.
+    """Keep out a cancelled scope of anyio, if the program has loaded anyio.
 
-    Such a scope cancels at each turn of the event loop: nothing in it can wait.
+    Such a scope cancels at each turn of the event loop, so that nothing in it can wait.
     """
     anyio: Any = sys.modules.get("anyio")  # Any: the core does not import it
     return nullcontext() if anyio is None else anyio.CancelScope(shield=True)

@@ -1,7 +1,8 @@
-"""Deletes sessions over a transport, and says what became of each. It is not for users.
+"""Deletes sessions over a transport, and reports the outcome of each. It is not for users.
 
-A use case has one deleter, and gives it to its scopes and runs. Whatever may wait is a coroutine.
-How it waits is the runtime's: in a blocking one no coroutine ever waits, so `run_sync` can run it.
+A `DeleteSession` has one `Deleter`, and gives it to its scopes and runs. Blocking and asyncio share
+this code: whatever may wait is a coroutine, and a `Runtime` says how it waits. A blocking runtime
+has done everything when its coroutines return, so that `run_sync` can run them without a loop.
 """
 
 import logging
@@ -33,7 +34,7 @@ TransportT = TypeVar("TransportT", Transport, AsyncTransport)
 
 
 def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that never waits, to its end."""
+    """Run a coroutine that never suspends, and return its result."""
     try:
         coroutine.send(None)
     except StopIteration as end:
@@ -43,43 +44,43 @@ def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 class Runtime:
-    """How a deleter waits. This one blocks: what its coroutines await has happened already."""
+    """How a deleter waits. This one blocks, and `AsyncioRuntime` does not."""
 
     is_awaited = False
 
     async def call(self, function: Callable[..., Any], *arguments: object) -> Any:
-        """Call a function of the transport. Any: it is awaited or not, and so is what it gives."""
+        """Call a method of the transport. Any: the function and its result."""
         return function(*arguments)
 
     async def shield(self, awaitable: Awaitable[T], timeout: float | None = None) -> T:
-        """Run a part of a scope, which no cancellation may cut."""
+        """Run a part of a scope that no cancellation may cut."""
         return await awaitable
 
     async def in_thread(self, function: Callable[..., T], *arguments: object) -> T:
-        """Call a function of the journal. It may block."""
+        """Call a method of the journal, which may block."""
         return function(*arguments)
 
     def note_open(self, deletion: "Deletion") -> None:
-        """Note that a scope is open, which makes this deletion at its end."""
+        """Note that a scope is open, and which deletion its end will make."""
 
     def note_end(self, deletion: "Deletion") -> None:
         """Note that the scope has ended."""
 
     async def end_open(self, end: Callable[["Deletion"], Coroutine[Any, Any, None]]) -> None:
-        """Wait for what scopes have begun, and end so the deletions of those that stay open."""
+        """Wait for open scopes, and end those that stay open. This one leaves them open."""
 
 
 class Deletion:
-    """One session that is being deleted, how far that is, and what came of it."""
+    """The delete of one session: its conversation, its attempts and, at last, its outcome."""
 
     _conversation: Conversation
 
     def __init__(self, session_id: str | uuid.UUID, retry: RetryPolicy) -> None:
-        self.session_id = session_id  # empty until there is one
+        self.session_id = session_id  # empty until an opener returns it
         self.retry = retry
-        self.attempts = 0  # how many requests were sent
+        self.attempts: int = 0  # how many requests were sent
         self.outcome: Outcome | None = None  # None until it is known
-        self.ending: Awaitable[None] | None = None  # what makes it before its scope ends
+        self.ending: Awaitable[None] | None = None  # the task in which `close` makes it
 
     @property
     def is_gone(self) -> bool:
@@ -87,7 +88,7 @@ class Deletion:
         return self.outcome is not None and self.outcome.session_fate is SessionFate.GONE
 
     def begin(self, deleter: "Deleter[Any]", monotonic: Callable[[], float]) -> None:
-        """Prepare its conversation, or another one after an interruption or a failure."""
+        """Begin its conversation, or another one after an interruption or a failure."""
         self.outcome = None
         self._conversation = converse(
             self.session_id,
@@ -99,7 +100,7 @@ class Deletion:
         )
 
     def go_on(self, reply: Response | TransportError | bool | None = None) -> Step | None:
-        """Tell its conversation what came of a step. Return the next. None: it has an outcome."""
+        """Give its conversation the result of a step. Return the next step, or None at its end."""
         try:
             if isinstance(reply, TransportError):
                 return self._conversation.throw(reply)
@@ -111,7 +112,7 @@ class Deletion:
         return None
 
     def end(self, error: BaseException | None = None) -> Outcome:
-        """Return its outcome. If there is none, this error has interrupted it."""
+        """Return the outcome. If there is none, this error has interrupted the delete."""
         if self.outcome is None:
             reason = f"the delete was interrupted ({type(error).__name__})"
             self.outcome = UnreachableError(reason, str(self.session_id), self.attempts)
@@ -119,7 +120,7 @@ class Deletion:
 
 
 class Deleter(msgspec.Struct, Generic[TransportT], frozen=True, eq=False):
-    """Sends the requests of deletions, and tells the hook, the log and the journal of the end."""
+    """Performs deletions, and reports outcomes to the callback, the log and the journal."""
 
     runtime: Runtime
     transport: TransportT
@@ -130,7 +131,7 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True, eq=False):
     on_outcome: Callable[[Outcome], object] | None
 
     async def call(self, session_id: str | uuid.UUID, retry: RetryPolicy | None) -> DeletionReceipt:
-        """Delete a session and report its outcome. Return the receipt, or raise the error."""
+        """Delete a session, and report its outcome. Return the receipt, or raise the error."""
         deletion = Deletion(session_id, retry or self.retry)
         with self.reporting(deletion):
             outcome = await self.delete(deletion)
@@ -139,7 +140,7 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True, eq=False):
         raise outcome
 
     async def check(self) -> None:
-        """Raise what is wrong with address, route or key: ask once for what never existed."""
+        """Make one attempt to delete a session that never existed. Raise what is wrong."""
         # The id is from `random`, so that a test can know it.
         octets = bytes(int(self.random() * 255) for _ in range(16))
         session_id = str(uuid.UUID(bytes=octets, version=4))
@@ -148,20 +149,22 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True, eq=False):
         if isinstance(outcome, SessionNotFoundError):
             return
         if isinstance(outcome, DeletionReceipt):
-            reason = "HTTP 200: it confirms to have deleted a session that never existed"
+            reason = "HTTP 200: the server confirms the delete of a session that never existed"
             outcome = UnexpectedResponseError(reason, session_id, 1, status=200)
-        outcome.add_note("This asked for a session that never existed: nothing was at stake.")
+        outcome.add_note(
+            "The check asks for a session that never existed, so no session was at risk."
+        )
         raise outcome
 
     async def delete(self, deletion: Deletion) -> Outcome:
-        """Delete a session. If it is gone, the journal forgets it."""
+        """Delete a session. If it is gone, remove its record from the journal."""
         outcome = await self._perform(deletion)
         if self.must_forget(outcome):
             await self.runtime.in_thread(self.forget, outcome)
         return outcome
 
     async def _perform(self, deletion: Deletion) -> Outcome:
-        """Send and wait as the conversation says, to its end."""
+        """Perform each step of the conversation."""
         deletion.begin(self, self.transport.monotonic)
         step = deletion.go_on()
         while step is not None:
@@ -181,7 +184,7 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True, eq=False):
             return failure
 
     async def close(self) -> None:
-        """End the scopes. Then close transport and journal, if they can be."""
+        """End the open scopes. Then close the transport and the journal, if they can be closed."""
         await self.runtime.end_open(self._end_open)
         try:
             name = "aclose" if self.runtime.is_awaited else "close"
@@ -192,15 +195,15 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True, eq=False):
                 await self.runtime.in_thread(close_journal)
 
     async def _end_open(self, deletion: Deletion) -> None:
-        """Delete the session of a scope that stays open. Nobody sees what this raises."""
+        """Delete the session of a scope that stays open. What this raises has been reported."""
         with suppress(Exception), self.reporting(deletion, RuntimeError("closed")):
             await self.delete(deletion)
 
-    # Who is told
+    # Reports
 
     @contextmanager
     def reporting(self, deletion: Deletion, raised: BaseException | None = None) -> Iterator[None]:
-        """Report what becomes of a deletion meanwhile, also if that is interrupted."""
+        """Report the outcome of a deletion that the block makes, also if it is interrupted."""
         try:
             yield
         except BaseException as error:
@@ -209,10 +212,10 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True, eq=False):
         self.report(deletion.end(), raised)
 
     def report(self, outcome: Outcome, raised: BaseException | None = None) -> None:
-        """Tell the hook of an outcome. What the hook raises is logged.
+        """Call the callback with an outcome. An exception of the callback is logged.
 
-        `raised` is what the caller will see in place of the outcome. If the session may be left,
-        that gets a note, and the log a line at ERROR.
+        If the caller sees `raised` in place of the outcome, and the session may still be running,
+        `raised` gets a note, and the log a line at ERROR.
         """
         if self.on_outcome is not None:
             try:
@@ -226,28 +229,28 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True, eq=False):
             log(logging.ERROR, "%s", outcome, extra=_extra(outcome))
 
     async def record(self, session_id: str) -> None:
-        """Record in the journal that a session is open."""
+        """Record an open session in the journal."""
         if (journal := self._journal_of(session_id)) is not None:
             await self.runtime.in_thread(journal.opened, session_id)
 
     def must_forget(self, outcome: Outcome) -> bool:
-        """Say whether a journal may hold the session, which is gone."""
+        """Whether the session is gone, and a journal may have its record."""
         is_gone = outcome.session_fate is SessionFate.GONE
         return is_gone and self._journal_of(outcome.session_id) is not None
 
     def forget(self, outcome: Outcome) -> None:
-        """Let the journal forget a session that is gone. An error of the journal is logged."""
+        """Remove the record of a session that is gone. An error of the journal is logged."""
         journal = self._journal_of(outcome.session_id)
         try:
             if journal is not None:
                 journal.gone(outcome.session_id)
         except Exception as error:
-            text = "session %a is gone, but the journal may still hold it: %s"
+            text = "session %a is gone, but the journal may still have its record: %s"
             reason = str(error) or type(error).__name__
             log(logging.WARNING, text, outcome.session_id, reason, extra=_extra(outcome))
 
     def _journal_of(self, session_id: str) -> Recorder | None:
-        """Return the journal. None for a scrape's session: an old record would end a later one."""
+        """Return the journal. None for a scrape id: its record would delete a later session."""
         return None if is_scrape(session_id) else self.journal
 
 

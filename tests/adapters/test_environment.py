@@ -82,7 +82,7 @@ def test_an_argument_comes_before_its_variable(
 @pytest.mark.parametrize(
     ("values", "arguments", "problem"),
     [
-        ({"API_KEY": "", "API_URL": ""}, {}, "no API key was set, and https://api.firecrawl.dev"),
+        ({"API_KEY": "", "API_URL": ""}, {}, "no API key was set, but https://api.firecrawl.dev"),
         ({"API_URL": "https://API.firecrawl.dev/v2"}, {}, "no API key was set"),
         *(
             ({"API_KEY": key}, {}, "^FIRECRAWL_API_KEY: the API key ")
@@ -161,7 +161,7 @@ def test_a_journal_that_cannot_be_opened_names_its_variable(
 ) -> None:
     (tmp_path / "file").touch()
     variables(INTERACT_JOURNAL=tmp_path / "file")
-    with pytest.raises(JournalError, match=r"^FIRECRAWL_INTERACT_JOURNAL: There can be no journal"):
+    with pytest.raises(JournalError, match=r"^FIRECRAWL_INTERACT_JOURNAL: Cannot open the journal"):
         make(api_key=KEY)
 
 
@@ -249,5 +249,5 @@ def test_a_transport_of_another_service_needs_no_key() -> None:
 @both_ways
 @pytest.mark.parametrize("others", [{"api_url": "https://x.example"}, {"pool_size": 2}])
 def test_a_transport_has_an_address_and_options_of_its_own(make: Make, others: Values) -> None:
-    with pytest.raises(TypeError, match="pass a transport, or the address and the options of one"):
+    with pytest.raises(TypeError, match="pass a transport, or api_url and the options of one"):
         make(transport=InMemoryTransport(FakeService()), api_key=KEY, **others)

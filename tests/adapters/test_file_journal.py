@@ -234,7 +234,7 @@ def test_a_tilde_is_the_home_directory(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_directory_that_is_away_or_cannot_be_created_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(
-        JournalError, match=r"There can be no journal .*/file/journal: .* Not a dir"
+        JournalError, match=r"Cannot open the journal .*/file/journal: .* Not a dir"
     ):
         FileJournal(tmp_path / "file" / "journal")
     journal = FileJournal(tmp_path / "journal")

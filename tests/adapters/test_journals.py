@@ -71,11 +71,11 @@ def test_an_error_of_the_storage_is_one_line_that_names_the_session_and_has_the_
 ) -> None:
     with pytest.raises(JournalError) as raised:
         FailingJournal(error).opened("one")
-    problem = "Session 'one' cannot be recorded in the journal at\\nhome"
+    problem = "Cannot record session 'one' in the journal at\\nhome"
     assert (str(raised.value), raised.value.session_id) == (f"{problem}: {reason}.", "one")
     assert raised.value.__cause__ is error
     assert error.__traceback__ is None  # Its frames may hold a password.
     with pytest.raises(JournalError) as raised:
         next(FailingJournal(error).adopt_orphans())
-    problem = "No orphans can be adopted from the journal at\\nhome"
+    problem = "Cannot adopt the orphans of the journal at\\nhome"
     assert (str(raised.value), raised.value.session_id) == (f"{problem}: {reason}.", None)

@@ -26,8 +26,8 @@ AWAITED = core.AsyncDeleteSession(AsyncioTransport(), CANARY)
 
 # Transports
 
-TAKE_AWAITED = "Take AsyncioTransport(). DeleteSession takes those that block."
-TAKE_BLOCKING = "Take Urllib3Transport(). AsyncDeleteSession takes those that are awaited."
+TAKE_AWAITED = "Pass AsyncioTransport(). DeleteSession takes transports that block."
+TAKE_BLOCKING = "Pass Urllib3Transport(). AsyncDeleteSession takes transports that are awaited."
 IS_AWAITED = f"must be a coroutine function (async def). {TAKE_AWAITED}"
 BLOCKS = f"must be an ordinary function. {TAKE_BLOCKING}"
 
@@ -57,13 +57,15 @@ async def awaited_hook(outcome: core.Outcome) -> None:
 
 
 OTHERS: dict[str, dict[str, Any]] = {  # Any: what no type checker takes
-    "transport: Mock has no method monotonic. Take": {"transport": Mock(spec=["send", "sleep"])},
-    "transport: Mock has no method sleep. Take": {"transport": Mock(spec=["send", "monotonic"])},
+    "transport: Mock has no method monotonic. Pass": {"transport": Mock(spec=["send", "sleep"])},
+    "transport: Mock has no method sleep. Pass": {"transport": Mock(spec=["send", "monotonic"])},
     "transport must be an object, not the class Urllib": {"transport": Urllib3Transport},
     "retry must be of type RetryPolicy, not int": {"retry": 3},
     "journal: str has no method opened. Take a FileJournal.": {"journal": "directory"},
     "journal must be an object, not the class FileJournal": {"journal": FileJournal},
-    "on_outcome must be an ordinary function: nobody awaits it": {"on_outcome": awaited_hook},
+    "on_outcome must be an ordinary function (def), because it is not awaited": {
+        "on_outcome": awaited_hook
+    },
 }
 
 
@@ -100,15 +102,15 @@ def test_every_key_is_refused_or_stands_in_the_header_as_it_is(api_key: str) -> 
 SET_BY_US = ["accept", "Accept-Encoding", "Authorization", "Connection", "Content-Length", "Expect"]
 SET_BY_US += ["HOST", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "TE", "Trailer"]
 SET_BY_US += ["Transfer-Encoding", "Upgrade", "User-Agent"]
-NO_VALUE = "the value of X-Team has a character that a header cannot carry, or white space"
+NO_VALUE = "the value of X-Team has an invalid character, or whitespace"
 
 
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        *((name, "k", f"{name} is for the library or its transport to set") for name in SET_BY_US),
+        *((name, "k", f"the library or its transport sets {name}") for name in SET_BY_US),
         *(
-            (name, "k", "a name is empty, or has a character that it cannot have")
+            (name, "k", "a name is empty or has an invalid character")
             for name in ("", "X Team", "X-Team: k", "X-Team\n", "X-Tëam")
         ),
         *(("X-Team", value, NO_VALUE) for value in ("k\r\nX: y", "k\n", " k", "ké", "k\0")),

@@ -79,7 +79,7 @@ async def test_a_cancelled_block_waits_for_its_opener_as_long_as_for_an_attempt(
     error = await cancel(task, *times)
     assert now() == over_at
     assert program.came == (set(), sent, [GONE] * sent)
-    note = "The block did not begin. Session 'session-0' was destroyed."
+    note = "The block did not begin. Session 'session-0' was deleted."
     assert getattr(error, "__notes__", []) == [note] * sent
 
 

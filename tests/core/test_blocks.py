@@ -73,25 +73,25 @@ def test_the_id_is_what_was_opened_or_in_it(
     assert (block.session_id, block.receipt) == (SESSION_ID, RECEIPT)
 
 
-PASS_ID_OF = ". Pass id_of=, a function that gives the id of what open_session returns."
+PASS_ID_OF = ". Pass id_of=, a function from what open_session returns to the id."
 NO_CREDITS = ": No credits for ***\\n"
 
 
 @pytest.mark.parametrize(
     ("opened", "says"),
     [
-        (None, f"a NoneType without an id that can be sent (TypeError){PASS_ID_OF}"),
-        ({"ID": "x"}, f"a dict without an id that can be sent (KeyError){PASS_ID_OF}"),
-        ({"error": {"code": 7}}, f"a dict without an id that can be sent (KeyError){PASS_ID_OF}"),
-        (SimpleNamespace(id=""), f"a SimpleNamespace without an id that can be sent{PASS_ID_OF}"),
-        ("scrape:a", f"a str without an id that can be sent{PASS_ID_OF}"),
+        (None, f"a NoneType without a valid session id (TypeError){PASS_ID_OF}"),
+        ({"ID": "x"}, f"a dict without a valid session id (KeyError){PASS_ID_OF}"),
+        ({"error": {"code": 7}}, f"a dict without a valid session id (KeyError){PASS_ID_OF}"),
+        (SimpleNamespace(id=""), f"a SimpleNamespace without a valid session id{PASS_ID_OF}"),
+        ("scrape:a", f"a str without a valid session id{PASS_ID_OF}"),
         (
             {"success": False, "error": f"No credits for {API_KEY}\n."},
-            f"a dict without an id that can be sent (KeyError){NO_CREDITS}",
+            f"a dict without a valid session id (KeyError){NO_CREDITS}",
         ),
         (
             SimpleNamespace(id=None, error=f"No credits for {API_KEY}\n."),
-            f"a SimpleNamespace without an id that can be sent{NO_CREDITS}",
+            f"a SimpleNamespace without a valid session id{NO_CREDITS}",
         ),
     ],
     ids=repr,
@@ -103,7 +103,7 @@ def test_an_opener_without_an_id_is_an_error_that_says_why(opened: Any, says: st
         raise NotImplementedError
     words = str(raised.value).replace(" (InvalidSessionIdError)", "")
     assert words.startswith(f"open_session returned {says}")
-    assert words.endswith("If it opened a session, that one ends by its time-to-live.")
+    assert words.endswith("If a session was opened, it runs until its TTL expires.")
     assert raised.value.opened is opened
     assert (block.session_id, block.outcome, transport.requests) == (None, None, [])
 
@@ -111,9 +111,7 @@ def test_an_opener_without_an_id_is_an_error_that_says_why(opened: Any, says: st
 def test_an_id_of_that_fails_is_the_cause() -> None:
     delete_session = core.DeleteSession(ScriptedTransport(), API_KEY)
     block = delete_session.opening(lambda: ["a"], id_of=lambda opened: opened[1 // 0])
-    with pytest.raises(
-        core.NothingOpenedError, match=r"sent \(ZeroDivisionError\)\. If it"
-    ) as raised:
+    with pytest.raises(core.NothingOpenedError, match=r"id \(ZeroDivisionError\)\. If a") as raised:
         block.__enter__()
     assert isinstance(raised.value.__cause__, ZeroDivisionError)
 
@@ -121,7 +119,7 @@ def test_an_id_of_that_fails_is_the_cause() -> None:
 def test_a_blocking_block_does_not_take_what_must_be_awaited() -> None:
     opened = Mock(spec=Awaitable, id=SESSION_ID)
     block = core.DeleteSession(ScriptedTransport(), API_KEY).opening(lambda: opened)
-    says = "must be awaited: take AsyncDeleteSession"
+    says = "must be awaited, which AsyncDeleteSession does"
     with pytest.raises(core.NothingOpenedError, match=says) as raised:
         block.__enter__()
     assert raised.value.opened is opened
@@ -272,7 +270,7 @@ def test_what_cannot_be_recorded_is_destroyed(
     with pytest.raises(core.JournalError) as raised, log_records(logging.ERROR) as records:
         play(block, fail(NotImplementedError()))
     assert raised.value is error
-    not_begun = f"The block did not begin. Session '{SESSION_ID}' was destroyed."
+    not_begun = f"The block did not begin. Session '{SESSION_ID}' was deleted."
     assert error.__notes__ == [not_begun if meets is DESTROYED else str(block.outcome)]
     assert len(records) == (meets is not DESTROYED)
 
@@ -299,7 +297,7 @@ def test_a_block_is_entered_once_or_nothing_is_opened(use_case: UseCase) -> None
     opener = Mock(return_value=SESSION_ID)
     block = use_case(ScriptedTransport(DESTROYED), API_KEY).opening(opener)
     play(block, list)
-    with pytest.raises(RuntimeError, match="this block was entered already: make another one"):
+    with pytest.raises(RuntimeError, match=r"this was entered before\. Call on_exit or opening"):
         play(block, list)
     opener.assert_called_once_with()
 

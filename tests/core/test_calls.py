@@ -103,14 +103,18 @@ def test_a_service_that_knows_no_such_session_is_good(use_case: UseCase, chance:
     ("end", "kind", "says"),
     [
         (UNAUTHORIZED, core.UnauthorizedError, "HTTP 401: Unauthorized"),
-        (core.Response(404, {}, b"no"), core.UnexpectedResponseError, "HTTP 404.*Check the addr"),
-        (FORBIDDEN, core.ForbiddenError, "HTTP 403.*Use a key of the team"),
+        (
+            core.Response(404, {}, b"no"),
+            core.UnexpectedResponseError,
+            "HTTP 404.*Check the API URL",
+        ),
+        (FORBIDDEN, core.ForbiddenError, "HTTP 403.*Use an API key of the team"),
         (core.ConnectFailedError("refused"), core.UnreachableError, "refused"),
-        (DESTROYED, core.UnexpectedResponseError, "confirms to have deleted.*Check the addr"),
+        (DESTROYED, core.UnexpectedResponseError, "confirms the delete.*Check the API URL"),
     ],
     ids=repr,
 )
-def test_anything_else_is_the_error_of_one_attempt_with_a_note_that_nothing_was_at_stake(
+def test_anything_else_is_the_error_of_one_attempt_with_a_note_that_no_session_was_at_risk(
     end: BaseException, kind: type[core.DeleteSessionError], says: str, use_case: UseCase
 ) -> None:
     journal, told = InMemoryJournal(), list[object]()
@@ -122,7 +126,7 @@ def test_anything_else_is_the_error_of_one_attempt_with_a_note_that_nothing_was_
     assert re.search(says, str(raised.value))
     assert raised.value.attempts == 1
     [note] = raised.value.__notes__
-    assert note == "This asked for a session that never existed: nothing was at stake."
+    assert note == "The check asks for a session that never existed, so no session was at risk."
     assert (told, journal.sessions_left_open) == ([], [])
 
 
@@ -145,7 +149,7 @@ def test_the_session_of_a_scrape_is_destroyed_and_no_journal_hears_of_it(use_cas
 
 
 def test_whoever_keeps_ids_refuses_the_id_of_a_scrape_and_says_why() -> None:
-    reason = "the id of a scrape names no session for long: the next one has the same"
+    reason = "a scrape id does not identify one session, because a later session shares it"
     with pytest.raises(core.InvalidSessionIdError, match=reason):
         core.checked_session_id(SCRAPE)
     assert core.checked_session_id(SCRAPE, may_be_scrape=True) == SCRAPE

@@ -19,11 +19,11 @@ from .service_responses import LIKE_GONE
 
 GONE, UNTOUCHED, UNKNOWN = core.SessionFate
 WHAT_IT_MEANS = {
-    GONE: "Nothing is left to bill under this id.",
-    UNTOUCHED: "This call did nothing to it: if it was running, it is still billed.",
-    UNKNOWN: "It may still be running and billing.",
+    GONE: "Firecrawl no longer bills this session.",
+    UNTOUCHED: "This call did not change it. If it was running, it is still billed.",
+    UNKNOWN: "The session may still be running and billed.",
 }
-DELETE_AGAIN = "Delete it again: a retry is safe and shows whether it is gone."
+DELETE_AGAIN = "Delete it again. A retry is safe, and settles whether it is gone."
 ADDRESS = core.UnexpectedResponseError.advice
 PAGE = "<pre>Cannot DELETE /v1/v2/interact/a</pre>"
 NO_KEY = response(401, {"success": False, "error": "Who?"}, {"retry-after": "7"})
@@ -40,7 +40,7 @@ NO_KEY = response(401, {"success": False, "error": "Who?"}, {"retry-after": "7"}
         (
             core.Response(404, {}, PAGE.encode()),
             UNKNOWN,
-            f" with a body that begins '{PAGE}', a response that the service is not known to send."
+            f" with a body that begins '{PAGE}', which is not a known response of Firecrawl's API."
             f" * {ADDRESS}",
         ),
     ],
@@ -59,7 +59,7 @@ def test_words_like_not_found_end_no_session(status: int, words: str) -> None:
     assert error_of(core.UnexpectedResponseError, meets).session_fate is UNKNOWN
 
 
-NO_RETRY = "Correct that first: a retry will not help."
+NO_RETRY = "Correct that first. A retry will not help."
 FAILURES = [
     (core.ConnectFailedError("refused"), UNTOUCHED, True, DELETE_AGAIN),
     (core.ConnectFailedError("untrusted", transient=False), UNTOUCHED, False, NO_RETRY),
@@ -86,7 +86,7 @@ def test_no_response_keeps_the_failure_as_the_cause_and_says_whether_a_retry_can
     [(SESSION_ID, True), (SESSION_ID.upper().replace("-", ""), True), (f"{SESSION_ID}0", False)],
 )
 def test_an_id_that_is_no_uuid_fails_with_500(status: int, name: str, is_uuid: bool) -> None:
-    says = "The id is not a UUID, and the service fails so for each of these: check the id."
+    says = "Check the id. It is no UUID, and Firecrawl fails like this for each such id."
     has_advice = status == 500 and not is_uuid
     for session_id in (name, f"scrape:{name}"):
         error = error_of(
@@ -99,7 +99,7 @@ def test_an_id_that_is_no_uuid_fails_with_500(status: int, name: str, is_uuid: b
 
 def test_a_missing_key_is_named_with_its_variable() -> None:
     error = error_of(core.UnauthorizedError, NO_KEY, api_key=None)
-    assert "pass the service's key, or set FIRECRAWL_API_KEY" in error.advice
+    assert "Pass it, or set FIRECRAWL_API_KEY" in error.advice
     other = error_of(core.ServiceUnavailableError, UNAVAILABLE, api_key=None)
     assert other.advice == DELETE_AGAIN
 
@@ -159,6 +159,12 @@ def test_what_is_neither_is_ignored_and_the_text_counts(header: str, date: str) 
 )
 def test_the_text_names_the_wait_in_whole_seconds(said: str, seconds: float | None) -> None:
     assert asked(None, said) == seconds
+
+
+def test_the_message_has_the_wait_if_the_response_asks_for_one() -> None:
+    told = error_of(core.RateLimitError, response(429, {"success": False}, {"retry-after": "3600"}))
+    assert told.advice == "Delete it again in 3600 s."
+    assert error_of(core.RateLimitError, response(429, {})).advice == "Delete it again in a minute."
 
 
 # The errors as objects

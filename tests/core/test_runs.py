@@ -372,8 +372,8 @@ def test_outcomes_say_why_nobody_waited_for_a_response(way: type[Way]) -> None:
     failed = play(Scenario(ids="a", meets={"a": [fail]}), way)
     assert "no request can be sent (Failed)" in str(failed.raised[0])
     left = play(Scenario(ids="a", meets={"a": [LATE]}, shutdown_timeout=0, stop_at=[5]), way)
-    says = "the run was left before the response was read. It may still be running and billing."
-    assert f"{says} Delete it again: " in str(left.outcomes[0])
+    says = "the run was left before the response was read. The session may still be running and billed."
+    assert f"{says} Delete it again. " in str(left.outcomes[0])
 
 
 @pytest.mark.parametrize("is_full", [False, True])
@@ -386,7 +386,7 @@ def test_the_journal_forgets_what_is_gone_or_a_line_says_so(way: type[Way], is_f
         watch = play(scenario, way, set_up=partial(MemoryJournal, held=held, fails=lambda: is_full))
     assert watch.world.flaws == []
     assert list(held) == [*("abcd" if is_full else "cd")]
-    text = "session {!r} is gone, but the journal may still hold it: the disk is full"
+    text = "session {!r} is gone, but the journal may still have its record: the disk is full"
     lines = [text.format(session_id) for session_id in "ab"] * is_full
     assert sorted(record.getMessage() for record in records) == lines
 

@@ -117,7 +117,7 @@ def test_a_journal_s_error_is_a_warning(error: Exception, words: str, use_case: 
     with log_records(logging.WARNING) as records:
         assert ended(delete_session(SESSION_ID)) == core.DeletionReceipt(session_id=SESSION_ID)
     [record] = records
-    says = f"session '{SESSION_ID}' is gone, but the journal may still hold it: {words}"
+    says = f"session '{SESSION_ID}' is gone, but the journal may still have its record: {words}"
     assert record.getMessage().startswith(says)
     assert extras(record) == KNOWN_GONE
 

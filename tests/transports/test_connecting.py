@@ -91,7 +91,7 @@ def test_an_unknown_authority_is_refused_for_good_unless_ssl_cert_file_names_it(
     server = net.serve(tls=server_tls())
     error = net.open(server, ssl_context=None).fails(ConnectFailedError)
     assert "CERTIFICATE_VERIFY_FAILED" in str(error)
-    assert str(error).endswith("the authorities that it trusts (SSL_CERT_FILE, ssl_context)")
+    assert str(error).endswith("the CAs that it trusts (SSL_CERT_FILE, ssl_context)")
     assert not error.transient
     authority().cert_pem.write_to_path(str(tmp_path / "authorities.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authorities.pem"))

@@ -130,7 +130,7 @@ def test_a_lost_connection_is_stale_if_it_was_kept_and_sent_nothing_and_says_how
 @pytest.mark.parametrize("header", ["a\r\nX-Injected: b", "a\nb", "a\rb", "\u2028", "\xe9"])
 def test_a_header_that_is_not_one_line_of_ascii_is_never_sent(net: Net, header: str) -> None:
     server = net.serve()
-    with pytest.raises(ValueError, match="a request is ASCII, with a line for each header"):
+    with pytest.raises(ValueError, match="a request must be ASCII, with one line for each header"):
         net.open(server).send_request(Request("DELETE", PATH, {"X": header}))
     assert server.requests == []
 
