@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from .arguments import check_type
 from .conversation import Conversation, Send, Step, Wait, converse
 from .errors import (
     DeleteSessionError,
@@ -132,12 +133,19 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True, eq=False):
 
     async def call(self, session_id: str | uuid.UUID, retry: RetryPolicy | None) -> DeletionReceipt:
         """Delete a session, and report its outcome. Return the receipt, or raise the error."""
-        deletion = Deletion(session_id, retry or self.retry)
+        deletion = Deletion(session_id, self.policy(retry))
         with self.reporting(deletion):
             outcome = await self.delete(deletion)
         if isinstance(outcome, DeletionReceipt):
             return outcome
         raise outcome
+
+    def policy(self, retry: RetryPolicy | None) -> RetryPolicy:
+        """Return the policy of one delete: its own, or that of the deleter."""
+        if retry is None:
+            return self.retry
+        check_type("retry", retry, RetryPolicy)
+        return retry
 
     async def check(self) -> None:
         """Make one attempt to delete a session that never existed. Raise what is wrong."""

@@ -66,6 +66,9 @@ OTHERS: dict[str, dict[str, Any]] = {  # Any: what no type checker takes
     "on_outcome must be an ordinary function (def), because it is not awaited": {
         "on_outcome": awaited_hook
     },
+    "on_outcome must be a function, not str": {"on_outcome": "print"},
+    "api_key must be of type str, not int": {"api_key": 1},
+    "headers: the value of X-Team must be of type str, not int": {"headers": {"X-Team": 1}},
 }
 
 
@@ -75,6 +78,15 @@ def test_nothing_else_is_taken_in_the_place_of_another_object(
 ) -> None:
     with pytest.raises(TypeError, match=re.escape(says)):
         core.DeleteSession(**{"transport": ScriptedTransport(), "api_key": None, **argument})
+
+
+@pytest.mark.parametrize("name", ["__call__", "on_exit", "opening"])
+def test_a_policy_of_one_delete_is_checked_before_anything_is_sent(name: str) -> None:
+    transport = ScriptedTransport(DESTROYED)
+    method: Any = getattr(core.DeleteSession(transport, None), name)  # Any: a mistake of a user's
+    with pytest.raises(TypeError, match="retry must be of type RetryPolicy, not int"):
+        method(SESSION_ID, retry=3)
+    assert transport.requests == []
 
 
 def test_an_autospecced_transport_is_taken() -> None:
@@ -137,10 +149,12 @@ def test_a_header_that_is_refused_is_not_quoted(name: str, value: str, says: str
             {"longest_pause": math.nan},
             "longest_pause must be seconds, at least 0 and finite, not nan",
         ),
+        ({"deadline": "60"}, "deadline must be a number of seconds, not str"),
+        ({"max_attempts": 2.5}, "max_attempts must be of type int, not float"),
     ],
 )
 def test_a_policy_that_cannot_work_is_refused(policy: Mapping[str, Any], says: str) -> None:
-    with pytest.raises(ValueError, match=f"^{says}"):
+    with pytest.raises((TypeError, ValueError), match=f"^{says}"):
         core.RetryPolicy(**policy)  # Any: a number of either kind
 
 

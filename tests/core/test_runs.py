@@ -372,8 +372,8 @@ def test_outcomes_say_why_nobody_waited_for_a_response(way: type[Way]) -> None:
     failed = play(Scenario(ids="a", meets={"a": [fail]}), way)
     assert "no request can be sent (Failed)" in str(failed.raised[0])
     left = play(Scenario(ids="a", meets={"a": [LATE]}, shutdown_timeout=0, stop_at=[5]), way)
-    says = "the run was left before the response was read. The session may still be running and billed."
-    assert f"{says} Delete it again. " in str(left.outcomes[0])
+    says = "the run was left before the response was read. The session may still be running"
+    assert says in str(left.outcomes[0])
 
 
 @pytest.mark.parametrize("is_full", [False, True])
