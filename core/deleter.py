@@ -243,8 +243,8 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True, eq=False):
 
     def must_forget(self, outcome: Outcome) -> bool:
         """Whether the session is gone, and a journal may have its record."""
-        is_gone = outcome.session_fate is SessionFate.GONE
-        return is_gone and self._journal_of(outcome.session_id) is not None
+        has_journal = self._journal_of(outcome.session_id) is not None
+        return has_journal and outcome.session_fate is SessionFate.GONE
 
     def forget(self, outcome: Outcome) -> None:
         """Remove the record of a session that is gone. An error of the journal is logged."""
@@ -259,7 +259,7 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True, eq=False):
 
     def _journal_of(self, session_id: str) -> Recorder | None:
         """Return the journal. None for a scrape id: its record would delete a later session."""
-        return None if is_scrape(session_id) else self.journal
+        return None if self.journal is None or is_scrape(session_id) else self.journal
 
 
 def _extra(outcome: Outcome) -> Mapping[str, object]:
