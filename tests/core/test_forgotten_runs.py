@@ -16,7 +16,7 @@ from .side_by_side import DeleteMany, FunctionTransport, both_kinds, listed
 
 Run: TypeAlias = Deletions | AsyncDeletions
 IDS = ["a", "b", "c"]
-NEVER, HALF_WAY = "never iterated: no session was destroyed", "was left half-way: use `with`"
+NEVER, HALF_WAY = "never iterated: no session was deleted", "was left half-way: use `with`"
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ POLICY = core.RetryPolicy(deadline=100)
 
 
 def new_job() -> Job:
-    return Job("a", POLICY, 0.0)
+    return Job("a", POLICY)
 
 
 def middle() -> float:
@@ -143,9 +143,9 @@ def test_attempts_count_unless_the_service_is_away(events: Sequence[Event], coun
         (TWO, 1.75, True),
         ([*TWO, failed("b", 2)], 3.5, False),  # The backoff grows with each such attempt.
         ([*TWO, failed("b", 2), failed("b", 4)], 7, False),
-        # In the service's own words, the third one makes it rest.
+        # What the API reports begins a pause when it is an outage: at the 21st session.
+        (TWENTY_ONE, 1.75, True),
         ([*TWENTY_ONE, failed_itself("20", 2)], 3.5, False),
-        ([*TWENTY_ONE, failed_itself("20", 2), failed_itself("20", 4)], 34, False),
         ([failed("a", 1), failed("b", 1, retry_after=20)], 21, True),
         ([failed("a", 1), failed("b", 1, retry_after=0.1)], 1.75, True),
         ([limited(0, 1, 30)], -math.inf, True),  # Everybody waits for that.
@@ -196,22 +196,27 @@ ENDS = {
     "an outage ends a run after the deadline, also if a 429 came before": (
         [limited(0, 1, 5, "c"), lost("a", 1), lost("b", 1)],
         100.0,
-        ("outage", "the service has been away for 100 s (lost)", 100, None),
+        ("outage", "Firecrawl has been unavailable for 100 s (lost)", 100, None),
     ),
     "its error says when to come back": (
         RETRY_AFTER,
         100.0,
-        ("outage", "the service has been away for 100 s (502)", 100, 3600),
+        ("outage", "Firecrawl has been unavailable for 100 s (502)", 100, 3600),
     ),
     "nothing but pages ends it after 30 s": (
         [page("a", 1), page("b", 1)],
         30.0,
-        ("address", "in 30 s, nothing from the service yet: check the address (a page)", 30, None),
+        (
+            "address",
+            "no response from Firecrawl's API in 30 s, check the API URL (a page)",
+            30,
+            None,
+        ),
     ),
     "pages of a service that has responded are an outage": (
         [served("c", 0, 0.1), page("a", 1), page("b", 1)],
         100.0,
-        ("outage", "the service has been away for 100 s (a page)", 100, None),
+        ("outage", "Firecrawl has been unavailable for 100 s (a page)", 100, None),
     ),
     "a rate limit that lets nothing through ends a run": (
         [limited(0, 1, 5)],
@@ -266,6 +271,16 @@ def test_patience_has_no_end_while_nothing_fails_or_something_gets_through() -> 
     pace.seconds_waited = 50
     play(pace, [served("b", 0, 2)])  # It was sent before the pause, which goes on.
     assert pace.patience() == 100
+
+
+def test_while_more_than_twenty_sessions_fail_requests_are_a_fifth_of_a_second_apart() -> None:
+    pace = Pace(POLICY, middle)
+    play(pace, TWENTY)
+    assert pace.opens_at <= 0.5
+    play(pace, TWENTY_ONE)
+    assert pace.opens_at == 0.7
+    play(pace, [served("a", 1, 2)])
+    assert pace.opens_at == 1
 
 
 @pytest.mark.parametrize(

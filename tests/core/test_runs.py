@@ -5,6 +5,7 @@ after the other. What a run must do besides is watched in each of them: `tests/s
 """
 
 import logging
+import math
 import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -334,18 +335,20 @@ def test_a_run(case: Case, way: type[Way]) -> None:
 def test_a_uuid_is_an_id_and_what_none_can_be_is_an_outcome_among_the_others(
     way: type[Way],
 ) -> None:
-    watch = play(Scenario(ids=["", "a b", uuid.UUID(int=7)]), way)
+    nulls = [None, math.nan]  # of a column, in a database and in pandas
+    watch = play(Scenario(ids=["", "a b", *nulls, uuid.UUID(int=7)]), way)
     *others, receipt = watch.outcomes
     assert {type(outcome).__name__ for outcome in others} == {"InvalidSessionIdError"}
-    assert [getattr(outcome, "__traceback__", 0) for outcome in others] == [None] * 2
+    assert [getattr(outcome, "__traceback__", 0) for outcome in others] == [None] * 4
+    assert (watch.world.flaws, watch.raised) == ([], [])
     assert isinstance(receipt, DeletionReceipt)
     assert receipt.session_id == str(uuid.UUID(int=7))
 
 
 NO_ID = {
-    "not NoneType": None,
-    "not bytes": b"a",
-    r"not tuple: of each row take row\[0\]": ("a",),
+    "not bytes$": b"a",
+    r"not tuple: of each row pass row\[0\]": ("a",),
+    r'not dict: of each row pass row\["id"\]': {"id": "a"},
     "not SimpleNamespace: pass its .id": SimpleNamespace(id="a"),
 }
 
@@ -451,7 +454,8 @@ def test_outcomes_of_a_run_that_is_left_are_told_once_as_an_error_with_their_num
 ) -> None:
     with log_records(logging.ERROR) as records:
         play(scenario, way)
-    text = "a run was left: iterate over it for outcomes of {} sessions that may still run"
+    text = "a run was closed while {} sessions may still be running, "
+    text += "iterate over it for their outcomes"
     assert [record.getMessage() for record in records] == [text.format(count) for count in counts]
 
 

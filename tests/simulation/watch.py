@@ -100,7 +100,7 @@ class Watch:
         self.taken.append(name_of(step.session_id))
         held = len(self.taken) - len(self.outcomes)
         most = max(4 * self.scenario.concurrency, _MOST_HELD)
-        held -= sum(one.rests for one in self.world.sessions.values() if one.wanted)
+        held -= sum(one.holds_no_place for one in self.world.sessions.values() if one.wanted)
         self.world.claim("memory", held <= most or self.interrupted, "the run holds too many ids")
         return step.session_id
 
@@ -207,7 +207,8 @@ class Watch:
         most = len(scenario.ids) * max(self.world.weather.seconds) + 75 + 12 * rounds
         is_soon = self.over_at <= most or any(of_caller)
         claim("others", is_soon, f"the run takes {self.over_at} s, not {most}")
-        most = 8 * len(scenario.ids) + 40
+        tries = scenario.retry.max_attempts + 1  # Not each counts while nothing was served.
+        most = len(scenario.ids) + tries * len(scenario.fail_for_ever)
         claim("others", len(self.world.sent) <= most, f"{len(self.world.sent)} requests are sent")
 
     def _check_held_back(self) -> None:
@@ -250,4 +251,5 @@ def ids(count: int) -> list[str]:
 
 def name_of(session_id: object) -> str:
     """Return how an outcome names what was given as an id."""
-    return str(session_id) if isinstance(session_id, str | uuid.UUID) else repr(session_id)
+    is_id = isinstance(session_id, str | uuid.UUID)
+    return str(session_id) if is_id else f"<{type(session_id).__name__}>"

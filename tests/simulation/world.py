@@ -61,9 +61,9 @@ class Session:
     fails_itself: bool = False  # as the service said of its last request
 
     @property
-    def rests(self) -> bool:
-        """Whether a run waits so long before its next request that it may hold another id."""
-        return self.fails_itself and self.requests > 2 and not self.in_flight
+    def holds_no_place(self) -> bool:
+        """Whether a run may hold another id beside it: it waits, and may fail for ever."""
+        return self.fails_itself and not self.in_flight
 
     def copy(self) -> "Session":
         """What is so of it now, for those who come later."""
