@@ -3,17 +3,20 @@
 import asyncio
 import gc
 import signal
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
 from itertools import count
+from types import FrameType
+from typing import Any
 
 import pytest
 
-from firecrawl_interact.core import ConnectionLostError, Response, SessionFate
+from firecrawl_interact.core import ConnectionLostError, Deletions, Response, SessionFate
 
 from ..simulation import virtual_time
-from .scripted_transport import DESTROYED
+from .scripted_transport import DESTROYED, response
 from .side_by_side import (
     AsyncFunctionTransport,
     DeleteMany,
@@ -141,6 +144,41 @@ def test_a_signal_s_handler_stops_an_awaited_run_whose_event_loop_waits() -> Non
         asyncio.run(main())
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def ask_for_pause(deletions: Deletions, step: int) -> bool:
+    """Ask for the pause, and end the run after so many steps of that, as another thread may."""
+    steps, tracer = 0, sys.gettrace()
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:  # Any: it returns itself
+        nonlocal steps
+        frame.f_trace_opcodes = True
+        steps += 1
+        if steps == step:
+            assert len(list(deletions)) == 1
+        return trace
+
+    sys.settrace(trace)
+    try:
+        _ = deletions.pause
+    finally:
+        sys.settrace(tracer)
+    return steps >= step
+
+
+def test_a_run_may_go_on_while_another_thread_asks_for_its_pause() -> None:
+    def respond(session_id: str) -> Response:
+        is_first = transport.sent.count("a") == 1
+        return not_deleted if session_id == "a" and is_first else DESTROYED
+
+    not_deleted = response(200, {"success": False})
+    for step in count(1):
+        transport = FunctionTransport(respond)
+        with many(transport)(["a", "b"]) as deletions:
+            assert next(deletions).session_id == "b"  # The other one waits for its retry.
+            if not ask_for_pause(deletions, step):
+                break
+    assert step > 50
 
 
 @pytest.mark.parametrize("is_closed", [False, True])
