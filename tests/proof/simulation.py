@@ -96,6 +96,8 @@ SLOW = ((0.0,), (0.0,), (0.0, 0.5), (0.0, 10.0), (*[0.0] * 20, 300.0))
 
 def with_bad_ids(draw: Draw) -> Scenario:
     """A run over a list with ids that fail for ever, in a world where nothing else fails."""
+    if draw.once_in(10):
+        return with_many_bad_ids(draw)
     good, bad = draw.choice((0, 5, 20, 60)), draw.choice((1, 2, 3, 8, 12, 20))
     if draw.once_in(2):
         marks = [True] * bad + [False] * good
@@ -116,6 +118,24 @@ def with_bad_ids(draw: Draw) -> Scenario:
         ids_are_awaited=draw.once_in(2),
         busy=draw.choice(SLOW),
         journal_seconds=draw.choice(SLOW[:3]),
+    )
+
+
+def with_many_bad_ids(draw: Draw) -> Scenario:
+    """A run over a list with so many of them that it looks like an outage, and a good one last."""
+    bad, latency = draw.choice((25, 40, 100)), draw.choice((0.0, 0.05, 1.0))
+    names = ids(bad + 30)
+    meets = {name: [draw.choice((k.BACKEND_404, k.NOT_A_UUID))] * 300 for name in names[:bad]}
+    *others, last = names
+    if draw.once_in(2):
+        draw.shuffle(others)
+    return Scenario(
+        ids=[*others, last],
+        meets=meets,
+        fail_for_ever=meets.keys(),
+        weather=Weather(seconds=(latency,)),
+        concurrency=draw.choice((1, 2, 8, 32)),
+        ids_are_awaited=draw.once_in(2),
     )
 
 
