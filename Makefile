@@ -42,7 +42,7 @@ test-all: $(VENV)/.docs
 	@$(PYTEST) -m "$(MARKED)" --ignore=tests/core tests
 
 # The two folders are one package where they are installed, and so they are here.
-PACKAGE = core adapters adapters/facade/__init__.py
+PACKAGE = core adapters $(addprefix adapters/facade/,__init__.py py.typed)
 TREE = build/tree/firecrawl_interact
 
 check: $(VENV)/.docs
@@ -51,6 +51,8 @@ check: $(VENV)/.docs
 	@$(BIN)/ruff format --quiet --check .
 	@PYTHONPATH=build/tree $(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/mypy $(TREE) docs tests
+	@PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=build/tree pyright --verifytypes firecrawl_interact \
+		--ignoreexternal >build/types.txt || { cat build/types.txt; exit 1; }
 
 docs: $(VENV)/.docs
 	@$(BIN)/python -m sphinx --quiet --fail-on-warning --builder html docs docs/_build && echo docs/_build/index.html
@@ -77,7 +79,7 @@ $(VENV)/.pip: pyproject.toml
 
 $(VENV)/.demo: WHAT = --editable '.[cli]'
 $(VENV)/.dev: WHAT = --editable '.[cli,conformance,postgres]' --group dev
-$(VENV)/.docs: WHAT = --group docs
+$(VENV)/.docs: WHAT = --group docs --group types
 $(VENV)/.docs: $(VENV)/.dev
 $(VENV)/.demo $(VENV)/.dev $(VENV)/.docs: $(VENV)/.pip
 	@$(INSTALL) $(WHAT)
