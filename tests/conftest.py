@@ -2,6 +2,7 @@
 
 import os
 import signal
+import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ def pytest_report_teststatus(report: pytest.TestReport, config: pytest.Config) -
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if report.when == "call" and terminal is not None:
         for what, figure in report.user_properties:
-            terminal.write_line(f"{what}: {figure}")
+            terminal.write_line(textwrap.fill(f"{what}: {figure}", 100, subsequent_indent="    "))
 
 
 @pytest.fixture(scope="session")

@@ -168,7 +168,7 @@ ANOTHER_PATH = "it means another path (RFC 3986, 5.2.4)"
     [
         ("", "it is empty"),
         ("..", ANOTHER_PATH),
-        ("x" * 9_999, "it is longer than 120 characters"),
+        ("x" * 121, "it is longer than 120 characters"),
         (f'"{SESSION_ID}"', "it has the character '\"'"),
         ("a\n", "it has the character '\\n'"),
         ("a\ud800", "it has the character '\\ud800'"),
