@@ -38,7 +38,8 @@ TEXTS = {
     410: GONE,
     409: ["Browser operation conflicts with the current session or profile state."],
     429: RATE_LIMITS,
-    500: ["An unexpected error occurred. Your exception ID is 0af7651916cd43dd8448eb211c80319c"],
+    500: ["An unexpected error occurred. Your exception ID is 0af7651916cd43dd8448eb211c80319c"]
+    + ["Internal error while verifying this API key's restrictions. Please try again shortly."],
     502: ["Browser is still stopping. Retry deletion shortly.", "Hangar is unavailable."],
 }
 ALL_TEXTS = [*(text for texts in TEXTS.values() for text in texts), *LIKE_GONE, BACKEND, BACKEND]
@@ -94,8 +95,9 @@ receipts = st.fixed_dictionaries(
 def failures(texts: list[str]) -> st.SearchStrategy[Contents]:
     """What the service says of a failure, under one of two names."""
     said, code = st.sampled_from(texts), st.sampled_from(["UNKNOWN_ERROR", "a\tb", *ECHOES])
+    optional = {"code": code, "retry_after_seconds": st.sampled_from([*FIGURES, 34, -1, "34"])}
     return st.fixed_dictionaries(
-        {"success": st.just(False), "error": said}, optional={"code": code}
+        {"success": st.just(False), "error": said}, optional=optional
     ) | st.fixed_dictionaries({"success": st.just(False), "message": said})
 
 

@@ -167,6 +167,24 @@ def test_the_message_has_the_wait_if_the_response_asks_for_one() -> None:
     assert error_of(core.RateLimitError, response(429, {})).advice == "Delete it again in a minute."
 
 
+@pytest.mark.parametrize(
+    ("header", "field", "seconds"),
+    [
+        ("20", 30, 20),
+        (None, 30, 30),
+        ("soon", 30.5, 30.5),
+        (None, 0, 0),
+        *((None, odd, 40.5) for odd in ("30", True, None, -1, 1e9, [30])),
+    ],
+)
+def test_the_header_counts_before_the_field_and_that_before_the_text_whose_half_second_is_its_own(
+    header: str | None, field: object, seconds: float
+) -> None:
+    said = {"success": False, "error": "please retry after 40s", "retry_after_seconds": field}
+    headers = {} if header is None else {"retry-after": header}
+    assert error_of(core.RateLimitError, response(429, said, headers)).retry_after == seconds
+
+
 # The errors as objects
 
 _ErrorT = TypeVar("_ErrorT", bound=core.FirecrawlInteractError)

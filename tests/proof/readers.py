@@ -84,7 +84,7 @@ def read_outcome(status: int, headers: dict[str, str], body: bytes, key: str) ->
         message=message,
         code=_shown(_text(content.get("code")), key),
         request_id=_shown(headers.get("x-request-id", ""), key),
-        retry_after=_wait(headers, message or ""),
+        retry_after=_wait(headers, content, message or ""),
     )
 
 
@@ -151,15 +151,18 @@ def _shown(text: str, key: str) -> str | None:
     return shown[:_LONGEST_TEXT] or None
 
 
-def _wait(headers: dict[str, str], message: str) -> float | None:
-    """Return the seconds to wait: of the header (RFC 9110, 10.2.3), else of the text."""
+def _wait(headers: dict[str, str], content: dict[str, object], message: str) -> float | None:
+    """Return the seconds to wait: of the header (RFC 9110, 10.2.3), else of the field or text."""
     asked = headers.get("retry-after", "").strip(" \t")
     if re.fullmatch("[0-9]{1,9}", asked):
         return float(asked)
     now, then = _moment(headers.get("date", "")), _moment(asked)
     if now is not None and then is not None and _has_zone(headers["date"]) == _has_zone(asked):
         return max(0.0, float(then - now))
-    # The service rounds what it says to whole seconds, down half of the time.
+    seconds = _figure(content.get("retry_after_seconds"))
+    if seconds is not None and 0 <= seconds < 10**9:
+        return float(seconds)
+    # An older service rounds the seconds in its text, down half of the time.
     for digits in re.findall("retry after ([0-9]+) ?s", message.lower()):
         if len(digits) <= 9:
             return int(digits) + 0.5
