@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +19,14 @@ def is_accepted(service: FakeService) -> bool:
     return status == 404
 
 
+def text_of(consumed: int, wait: int) -> str:
+    return (
+        f"Rate limit exceeded. Consumed (req/min): {consumed}, Remaining (req/min): 0. Upgrade your"
+        f" plan at https://firecrawl.dev/pricing for increased rate limits or please retry after"
+        f" {wait}s, resets at Mon Dec 01 2025 22:17:26 GMT+0000 (Coordinated Universal Time)"
+    )
+
+
 def test_the_services_own_counts_what_fails_and_refuses_what_is_more_in_its_own_words() -> None:
     service = FakeService(["fc-test", "fc-other"], rate_limit=2)
     service.advance(7 * 86_400)
@@ -29,14 +38,30 @@ def test_the_services_own_counts_what_fails_and_refuses_what_is_more_in_its_own_
     service.advance(26)
     for consumed in (3, 4):
         response = delete(service, session_id)
-        assert response.status == 429
-        assert "retry-after" not in response.headers
-        assert content(response) == failure(
-            f"Rate limit exceeded. Consumed (req/min): {consumed}, Remaining (req/min): 0. Upgrade"
-            " your plan at https://firecrawl.dev/pricing for increased rate limits or please retry"
-            " after 34s, resets at Mon Dec 01 2025 22:17:26 GMT+0000 (Coordinated Universal Time)"
-        )
+        assert (response.status, response.headers["retry-after"]) == (429, "34")
+        assert content(response) == {
+            **failure(text_of(consumed, 34)),
+            "retry_after_seconds": 34,
+        }
     assert service.is_open(session_id)
+
+
+@pytest.mark.parametrize(("seconds_left", "wait"), [(59.4, 60), (34, 34), (0.1, 1)])
+def test_the_wait_is_whole_seconds_and_long_enough(seconds_left: float, wait: int) -> None:
+    service = FakeService(rate_limit=0)
+    delete(service, UNKNOWN)
+    service.advance(60 - seconds_left)
+    assert delete(service, UNKNOWN).headers["retry-after"] == str(wait)
+
+
+def test_an_older_service_names_the_wait_in_its_text_alone_and_rounds_it_down() -> None:
+    service = FakeService(rate_limit=0, sends_retry_after=False)
+    service.advance(7 * 86_400)
+    delete(service, UNKNOWN)
+    service.advance(25.6)
+    response = delete(service, UNKNOWN)
+    assert "retry-after" not in response.headers
+    assert content(response) == failure(text_of(2, 34))
 
 
 @given(rate_limit=st.integers(0, 5), pauses=pauses)

@@ -38,8 +38,10 @@ TEXTS = {
     410: GONE,
     409: ["Browser operation conflicts with the current session or profile state."],
     429: RATE_LIMITS,
-    500: ["An unexpected error occurred. Your exception ID is 0af7651916cd43dd8448eb211c80319c"]
-    + ["Internal error while verifying this API key's restrictions. Please try again shortly."],
+    500: [
+        "An unexpected error occurred. Your exception ID is 0af7651916cd43dd8448eb211c80319c",
+        "Internal error while verifying this API key's restrictions. Please try again shortly.",
+    ],
     502: ["Browser is still stopping. Retry deletion shortly.", "Hangar is unavailable."],
 }
 ALL_TEXTS = [*(text for texts in TEXTS.values() for text in texts), *LIKE_GONE, BACKEND, BACKEND]
