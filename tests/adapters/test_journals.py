@@ -1,6 +1,12 @@
 """What all journals have from one place, beyond what the conformance kit checks."""
 
+import copy
+import pickle
+import sys
+import threading
 import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -47,6 +53,51 @@ def test_what_is_adopted_and_not_yielded_yet_is_listed_and_after_a_close_adopted
     assert journal.orphans() == ["two"]
     journal.close()
     assert list(journal.adopt_orphans()) == ["one", "two"]
+
+
+@pytest.fixture
+def eager_threads() -> Iterator[None]:
+    """Let threads take turns as often as Python can."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("eager_threads")
+def test_an_orphan_of_memory_is_one_adopters_while_other_threads_record_and_forget() -> None:
+    left = {f"left-{number}" for number in range(2_000)}
+    begin = threading.Barrier(6, timeout=30)
+
+    def adopt(journal: InMemoryJournal) -> list[str]:
+        begin.wait()
+        return list(journal.adopt_orphans())
+
+    def record(journal: InMemoryJournal) -> list[str]:
+        begin.wait()
+        for number in range(500):
+            journal.opened(f"session-{number}")
+            journal.gone(f"session-{number}")
+        return []
+
+    with ThreadPoolExecutor(6) as threads:
+        for _ in range(12):  # Without a lock, each second time goes wrong.
+            with InMemoryJournal() as first:
+                for session_id in left:
+                    first.opened(session_id)
+            work = [threads.submit(what, InMemoryJournal(first)) for what in [adopt, record] * 3]
+            assert sorted(one for done in work for one in done.result()) == sorted(left)
+
+
+@pytest.mark.parametrize("copy_of", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])  # noqa: S301 - our own bytes
+def test_a_copy_of_memory_has_what_was_recorded_and_its_own_storage(
+    copy_of: Callable[[InMemoryJournal], InMemoryJournal],
+) -> None:
+    journal = InMemoryJournal()
+    journal.opened("one")
+    other = copy_of(journal)
+    other.opened("two")
+    assert (journal.sessions_left_open, other.sessions_left_open) == (["one"], ["one", "two"])
 
 
 class FailingJournal(InMemoryJournal):

@@ -95,7 +95,6 @@ def test_a_busy_pool_of_threads_keeps_no_name_from_being_looked_up(
 # --- what a busy event loop has not seen ---------------------------------------------------------
 
 
-@pytest.mark.parametrize("has_poll", [True, False], ids=["poll", "no poll"])
 @pytest.mark.parametrize(
     ("happens", "connections"),
     [
@@ -106,11 +105,7 @@ def test_a_busy_pool_of_threads_keeps_no_name_from_being_looked_up(
     ids=["nothing", "reset", "surplus bytes"],
 )
 def test_a_connection_to_which_something_happens_while_the_loop_is_busy_is_never_used_again(
-    monkeypatch: pytest.MonkeyPatch,
-    net: Net,
-    happens: FaultFunction,
-    connections: list[int],
-    has_poll: bool,
+    net: Net, happens: FaultFunction, connections: list[int]
 ) -> None:
     def happens_then(connection: Connection) -> None:
         has_sent.wait(5)
@@ -124,12 +119,24 @@ def test_a_connection_to_which_something_happens_while_the_loop_is_busy_is_never
             assert has_happened.wait(5)  # It blocks the event loop.
             await send(transport)
 
-    if not has_poll:
-        monkeypatch.delattr(select, "poll")
     has_sent, has_happened = threading.Event(), threading.Event()
     server = net.serve(responds(happens_then))
     asyncio.run(send_twice())
     assert [request.connection for request in server.requests] == connections
+
+
+def test_without_poll_as_on_windows_no_connection_is_kept(
+    monkeypatch: pytest.MonkeyPatch, net: Net
+) -> None:
+    async def send_twice() -> None:
+        async with AsyncioTransport(server.api_url) as transport:
+            await send(transport)
+            await send(transport)
+
+    monkeypatch.delattr(select, "poll")
+    server = net.serve()
+    asyncio.run(send_twice())
+    assert [request.connection for request in server.requests] == [1, 2]
 
 
 # --- names -----------------------------------------------------------------------------------
@@ -177,6 +184,41 @@ def test_each_event_loop_has_connections_of_its_own(net: Net) -> None:
             runner.run(transport.aclose())
     assert [request.connection for request in server.requests] == [1, 1, 2, 2, 1, 1]
     assert server.open_connections() == 0
+
+
+class AskedLoop(asyncio.SelectorEventLoop):
+    """An event loop that lets something happen when it is asked whether it is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.when_asked: list[Callable[[], object]] = []
+
+    def is_closed(self) -> bool:
+        while self.when_asked:
+            self.when_asked.pop()()
+        return super().is_closed()
+
+
+def test_a_loop_that_looks_for_closed_ones_costs_those_of_other_threads_no_connection(
+    net: Net,
+) -> None:
+    server = net.serve()
+    transport = AsyncioTransport(server.api_url)
+    with (
+        asyncio.Runner(loop_factory=AskedLoop) as first,
+        asyncio.Runner() as second,
+        asyncio.Runner() as third,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        first.run(send(transport))
+        loop = first.get_loop()
+        assert isinstance(loop, AskedLoop)
+        loop.when_asked = [lambda: thread.submit(second.run, send(transport)).result(5)]
+        third.run(send(transport))
+        for runner in (first, second, third):
+            runner.run(send(transport))
+            runner.run(transport.aclose())
+    assert [request.connection for request in server.requests] == [1, 2, 3, 1, 2, 3]
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
