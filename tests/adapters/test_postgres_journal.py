@@ -50,10 +50,22 @@ def test_without_the_table_an_error_shows_it(postgres: Postgres) -> None:
     assert said in str(raised.value)
 
 
-def test_many_processes_may_create_the_table_at_once(postgres: Postgres) -> None:
+@pytest.mark.parametrize("meanwhile", ["", "LOCK TABLE pg_class IN SHARE MODE"])
+def test_many_processes_may_create_the_table_at_once(postgres: Postgres, meanwhile: str) -> None:
+    """One waits for the other's row in the catalogue, or before it looks there once more."""
+
+    def is_waiting() -> bool:
+        locks = "SELECT pid FROM pg_locks WHERE NOT granted AND pid IN "
+        of_it = "(SELECT pid FROM pg_stat_activity WHERE datname = current_database())"
+        return bool(postgres.execute(locks + of_it, url=url))
+
     url = postgres.new_database()
-    with ThreadPoolExecutor(20) as threads:
-        list(threads.map(PostgresJournal.create_table, [PostgresJournal(url)] * 20))
+    with psycopg.connect(url) as other, ThreadPoolExecutor(1) as thread:
+        other.execute(PostgresJournal.TABLE + meanwhile)
+        creating = thread.submit(PostgresJournal(url).create_table)
+        wait_until(is_waiting)
+        other.commit()
+        creating.result()
     with PostgresJournal(url) as journal:
         journal.opened("one")
 
