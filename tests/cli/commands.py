@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -28,7 +29,7 @@ if sys.platform != "win32":
 KEY = "fc-0123456789abcdef0123456789abcdef"
 COMMAND = [sys.executable, "-c", "from firecrawl_interact.adapters.cli import main; main()"]
 ONE_BY_ONE = ("--concurrency", "1")
-LONGEST_WAIT = 20  # seconds for what takes none
+LONGEST_WAIT = 120  # seconds for what takes none on an idle machine, so that nothing waits for ever
 HANDLED = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if os.name == "posix" else [])]
 on_unix = pytest.mark.skipif(
     sys.platform == "win32", reason="it has other signals, and no pseudo-terminals"
@@ -113,13 +114,13 @@ class Process(subprocess.Popen[bytes]):
         while not without_times(line := self.stderr.readline().decode()).startswith(beginning):
             assert line, f"it ended without {beginning!r}"
 
-    def end_by(self, number: signal.Signals, pause: float = 1) -> int:
-        """Send a signal, and again each second, or so, until it ends. Return its status."""
-        self.send_signal(number)
-        for _ in range(20):
+    def end_by(self, number: signal.Signals, pause: float = 10) -> int:
+        """Send a signal, and again after each pause, until it ends. Return its status."""
+        latest = time.monotonic() + LONGEST_WAIT
+        while time.monotonic() < latest:
+            self.send_signal(number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 return self.wait(pause)
-            self.send_signal(number)
         raise AssertionError("it does not end")
 
     def finish(self) -> Finished:

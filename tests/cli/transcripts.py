@@ -26,7 +26,7 @@ import pytest
 
 from firecrawl_interact import FileJournal, LostResponse, Reply
 
-from .commands import Finished, Run, Terminal, WatchedService, rows
+from .commands import LONGEST_WAIT, Finished, Run, Terminal, WatchedService, rows
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
@@ -157,7 +157,7 @@ def play(typed: str, run: Run, columns: int | None) -> Finished:
         text=True,
         env=environment,
         stdin=subprocess.DEVNULL,
-        timeout=60,
+        timeout=2 * LONGEST_WAIT,
     )
     return Finished(played.returncode, played.stdout, played.stderr)
 
