@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 DIST ?= dist
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: help demo test test-all check docs live benchmark dist
+.PHONY: help demo test test-all check docs pictures live benchmark dist
 
 help:
 	@echo "make demo       destroy the sessions of a fake service, with the real command"
@@ -17,6 +17,7 @@ help:
 	@echo "                MARKED='not exhaustive': some of them"
 	@echo "make check      lint, import rules, types"
 	@echo "make docs       build the documentation into docs/_build"
+	@echo "make pictures   draw the pictures of the documentation anew"
 	@echo "make live       compare the real service with docs/service.md; it asks before it sends anything"
 	@echo "make benchmark  measure"
 	@echo "make dist       build what is published, into dist"
@@ -56,6 +57,9 @@ check: $(VENV)/.docs
 
 docs: $(VENV)/.docs
 	@$(BIN)/python -m sphinx --quiet --fail-on-warning --builder html docs docs/_build && echo docs/_build/index.html
+
+pictures: $(VENV)/.dev
+	@$(BIN)/python -m docs.pictures
 
 live: $(VENV)/.dev
 	@SCRAPE=$(SCRAPE) $(BIN)/python -m tests.live

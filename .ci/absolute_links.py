@@ -22,6 +22,7 @@ def make_links_absolute(repository: str, root: Path = ROOT) -> None:
     home = f"https://github.com/{repository}"
     readme, project = root / "README.md", root / "pyproject.toml"
     text = readme.read_text(encoding="utf-8")
+    text = re.sub(r"(!\[[^\]]*\]\()(?!https://)([^)]+)", rf"\1{home}/raw/main/\2", text)
     text = re.sub(r"(?<=\]\()(?!https://|#)([^)]+)", rf"{home}/blob/main/\1", text)
     readme.write_text(text, encoding="utf-8")
     pages = "".join(f'{name} = "{home}{path}"\n' for name, path in PAGES.items())

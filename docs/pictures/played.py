@@ -1,0 +1,196 @@
+"""The pictures that show a call and a run, as they went over a `FakeService`."""
+
+import asyncio
+import random
+from typing import NamedTuple
+
+from firecrawl_interact import (
+    AsyncDeleteManySessions,
+    AsyncDeleteSession,
+    AsyncInMemoryTransport,
+    DeletionReceipt,
+    FakeService,
+    LostResponse,
+    Reply,
+    SessionFate,
+)
+from firecrawl_interact.core import Request, Response, TransportError
+
+from .svg import Picture
+
+LEFT, RIGHT = 20, 400
+
+
+class Attempt(NamedTuple):
+    """One request, and what came of it. Times are seconds of the fake's clock."""
+
+    session_id: str
+    sent_at: float
+    ended_at: float
+    result: int | str  #: the HTTP status, or the kind of `TransportError`
+
+
+class RecordingTransport(AsyncInMemoryTransport):
+    """Remembers each attempt."""
+
+    def __init__(self, service: FakeService) -> None:
+        super().__init__(service)
+        self.attempts: list[Attempt] = []
+
+    async def send(self, request: Request, timeout: float) -> Response:
+        """Send a request, and note what comes of it."""
+        session_id, sent_at = request.path.rpartition("/")[2], self.monotonic()
+        result: int | str = ""
+        try:
+            response = await super().send(request, timeout)
+            result = response.status
+        except TransportError as error:
+            result = type(error).__name__
+            raise
+        finally:
+            self.attempts.append(Attempt(session_id, sent_at, self.monotonic(), result))
+        return response
+
+    def delete_session(self) -> AsyncDeleteSession:
+        """Return a use case over this transport, whose jitter is the same each time."""
+        return AsyncDeleteSession(self, "fc-test", random=random.Random(1).random)
+
+
+def lifetime() -> Picture:
+    """Draw a session that is deleted though a response is lost, and one that is left alone."""
+    age, ttl = 45, 600
+    service = FakeService(["fc-test"])
+    deleted, left_alone = service.open_session(ttl=ttl), service.open_session(ttl=ttl)
+    transport = RecordingTransport(service)
+    delete_session = transport.delete_session()
+    service.advance(age)
+    service.queue(LostResponse())
+    receipt = asyncio.run(delete_session(deleted))
+    service.advance(ttl)
+    cost = asyncio.run(delete_session(left_alone)).credits_billed
+
+    picture = Picture(
+        "lifetime",
+        "What a session costs if you delete it, and if you leave it alone",
+        f"A session is deleted after {age} s. The first response is lost; the retry gets a 200, so"
+        f" the session is GONE and costs {receipt.credits_billed} credits. The same session left"
+        f" alone runs until its TTL of {ttl} s expires, and costs {cost} credits.",
+        336,
+    )
+    scale = (RIGHT - LEFT) / ttl
+    end = LEFT + scale * age
+    for y, text, credits_billed, colour in (
+        (28, f"Deleted after {age} s", receipt.credits_billed, "green"),
+        (266, "Left alone", cost, "amber"),
+    ):
+        picture.text(LEFT, y, text, kind="bold")
+        picture.text(RIGHT, y, f"{credits_billed} credits", kind="bold", at="end", colour=colour)
+    picture.box((LEFT, 40), (RIGHT - LEFT, 14), tint=0)
+    picture.box((LEFT, 40), (end - LEFT, 14), colour="green", tint=0.8)
+    picture.line((LEFT, 74), (end, 54), (RIGHT, 74), colour="edge")
+    _draw_exchange(picture, transport.attempts[:2], receipt)
+    picture.box((LEFT, 278), (RIGHT - LEFT, 14), colour="amber", tint=0.8)
+    for seconds, at in (0, "start"), (ttl // 2, "middle"), (ttl, "end"):
+        x = LEFT + scale * seconds
+        picture.line((x, 292), (x, 298))
+        picture.label(x, 314, f"{seconds} s" + ": TTL expires" * (seconds == ttl), at=at)
+    return picture
+
+
+def _draw_exchange(picture: Picture, attempts: list[Attempt], receipt: DeletionReceipt) -> None:
+    lost, retry = attempts
+    assert (lost.result, retry.result, receipt.attempts) == ("ConnectionLostError", 200, 2)
+    picture.box((LEFT, 74), (RIGHT - LEFT, 164), tint=0.1)
+    you, them, middle = 76, 344, 210
+    for x, who in (you, "your process"), (them, "Firecrawl"):
+        picture.text(x, 94, who, kind="small bold", at="middle")
+        picture.line((x, 102), (x, 228), dashes="2 3")
+    for y, attempt in (122, lost), (196, retry):
+        picture.line((you, y), (them, y), colour="ink", has_arrow=True)
+        picture.label(middle, y - 5, f"DELETE at {attempt.sent_at:.1f} s", colour="ink")
+    picture.line((them, 148), (middle + 62, 148), colour="red", dashes="4 3")
+    picture.cross(middle + 58, 148, radius=5)
+    picture.label(middle + 44, 152, "response lost", at="end", colour="red")
+    picture.label(you + 8, 174, f"backoff: {retry.sent_at - lost.ended_at:.1f} s", at="start")
+    picture.line((them, 222), (you, 222), colour="green", has_arrow=True)
+    text = f"200: {receipt.session_fate.name}, {receipt.credits_billed} credits"
+    picture.label(middle, 217, text, colour="green")
+
+
+async def _play_run(service: FakeService, begins: float, ends: float) -> list[Attempt]:
+    """Delete all sessions of a fake, with an outage between two times."""
+    transport = RecordingTransport(service)
+
+    async def have_outage() -> None:
+        await transport.sleep(begins)
+        service.outage(ends - begins, Reply(503))
+
+    many = AsyncDeleteManySessions(transport.delete_session(), concurrency=3)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(have_outage())
+        async with many(service.sessions_left_open) as deletions:
+            fates = {outcome.session_fate async for outcome in deletions}
+    assert fates == {SessionFate.GONE}
+    return transport.attempts
+
+
+def run() -> Picture:
+    """Draw a run over many sessions, through an outage and a rate limit."""
+    count, limit, begins, ends = 24, 12, 4, 24
+    service = FakeService(["fc-test"], rate_limit=limit, latency=1)
+    rows = {service.open_session(f"session-{row:02}"): row for row in range(count)}
+    attempts = asyncio.run(_play_run(service, begins, ends))
+    deleted, failed, limited = (
+        [attempt for attempt in attempts if attempt.result == status] for status in (200, 503, 429)
+    )
+    assert len(deleted) + len(failed) + len(limited) == len(attempts)
+    waits = limited[0].ended_at
+    resumes = min(attempt.sent_at for attempt in deleted if attempt.sent_at > waits)
+    seconds = max(attempt.ended_at for attempt in attempts)
+    wait = f"waits {resumes - waits:.0f} s"
+
+    picture = Picture(
+        "run",
+        f"A run over {count} sessions, through an outage and a rate limit",
+        f"One row per session, one mark per attempt, over {seconds:.0f} s. An outage of"
+        f" {ends - begins} s fails {len(failed)} attempts. Then {len(limited)} attempts exceed the"
+        f" limit of {limit} a minute, and the whole run {wait}. All {len(deleted)} sessions end up"
+        " deleted.",
+        330,
+    )
+    scale = (RIGHT - LEFT - 8) / seconds
+    _draw_band(picture, LEFT + 4 + scale * begins, scale * (ends - begins), "red", "outage: 503")
+    label = f"rate limit: {wait}"
+    _draw_band(picture, LEFT + 4 + scale * waits, scale * (resumes - waits), "amber", label)
+    for attempt in sorted(attempts):
+        x, y = (
+            LEFT + 4 + scale * attempt.ended_at,
+            53 + 188 / (count - 1) * rows[attempt.session_id],
+        )
+        _draw_mark(picture, round(x, 1), round(y, 1), attempt.result)
+    picture.line((LEFT, 248), (RIGHT, 248))
+    for second in range(0, int(seconds), 15):
+        x = round(LEFT + 4 + scale * second, 1)
+        picture.line((x, 248), (x, 253))
+        picture.label(x, 268, f"{second} s")
+    for x, status, text in (
+        (LEFT + 4, 200, f"deleted: {len(deleted)}"),
+        (LEFT + 124, 503, f"failed: {len(failed)}"),
+        (LEFT + 234, 429, f"rate limited: {len(limited)}"),
+    ):
+        _draw_mark(picture, x, 290, status)
+        picture.label(x + 10, 294, text, at="start", colour="ink")
+    picture.label(LEFT, 316, f"One row per session. Limit: {limit} requests a minute.", at="start")
+    return picture
+
+
+def _draw_band(picture: Picture, x: float, width: float, colour: str, label: str) -> None:
+    picture.box((round(x, 1), 46), (round(width, 1), 202), colour=colour, tint=0.08)
+    picture.label(round(x + width / 2, 1), 38, label, colour=colour)
+
+
+def _draw_mark(picture: Picture, x: float, y: float, result: int | str) -> None:
+    if result == 503:
+        picture.cross(x, y)
+    else:
+        picture.dot(x, y, "green" if result == 200 else "amber", is_ring=result == 429)
