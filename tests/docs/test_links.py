@@ -7,9 +7,6 @@ import re
 
 import pytest
 
-import firecrawl_interact
-from firecrawl_interact import core
-
 from .pages import ROOT, text_of
 
 
@@ -19,8 +16,3 @@ def test_every_link_leads_to_a_file_of_the_clone_or_to_somebody_else(page: str) 
     assert links
     for link in links:
         assert link.startswith("https://") or (ROOT / link).exists(), link
-
-
-def test_the_reference_has_each_name_that_only_core_has() -> None:
-    names = set(core.__all__) - set(firecrawl_interact.__all__)
-    assert names <= set(re.findall(r"\w+", text_of("docs/reference/core.md")))
