@@ -18,6 +18,7 @@ LANGUAGE = re.compile(r"^ *(?:```+|~~~+)([^`\n]+)$", re.MULTILINE)
 RUN = {"python", "console"}
 SHOWN = {"dockerfile", "ini", "text", "yaml"}
 ONE_PROGRAM = {"docs/write-your-own-transport.md", "docs/write-your-own-journal.md"}
+WIDEST = 88
 SETS_UP = re.compile(r"make |cd |pip install |python3? -m venv|\. \.venv|git clone")
 
 # Those that take longest begin first.
@@ -72,3 +73,15 @@ def test_a_page_has_no_code_that_is_not_seen_or_not_looked_after(page: str) -> N
     languages = {language.strip() for language in LANGUAGE.findall(text_of(page))}
     directives = {name for name in languages if re.match(r"\{(?!code)", name)}
     assert languages - directives <= RUN | SHOWN
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_code_is_wider_than_a_page_shows(page: str) -> None:
+    languages = {language.strip() for language in LANGUAGE.findall(text_of(page))}
+    lines = [
+        line
+        for name in languages
+        for code in blocks(text_of(page), name)
+        for line in code.splitlines()
+    ]
+    assert [line for line in lines if len(line) > WIDEST] == []
