@@ -4,6 +4,7 @@ import re
 from importlib.metadata import version as version_of
 from typing import Any
 
+from docutils import nodes
 from sphinx.util.nodes import make_refnode
 
 import firecrawl_interact
@@ -67,8 +68,8 @@ SPELT_OUT = {
     r"(~\w+\.)DeletionReceipt \| \1DeleteSessionError": r"\1Outcome",
     r"~collections\.abc\.Generator\[.*DeletionReceipt\]": "~firecrawl_interact.core.Conversation",
     r" \| ".join(rf"~\w+\.{fault}" for fault in FAULTS.split(" | ")): "~firecrawl_interact.Fault",
-    r"= (_random|id_of_opened)\b": "= ...",
 }
+PRIVATE_DEFAULTS = "_random", "id_of_opened"
 MADE_BY_THE_LIBRARY = {
     *("AsyncDeletions", "AsyncSessionScope", "Deletions", "Pause", "RequestHeaders", "SessionScope")
 }
@@ -126,7 +127,31 @@ def link_to_home(app: Any, env: Any, node: Any, shown: Any) -> Any:  # Any: Sphi
     return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, shown, name)
 
 
+def hide_private_defaults(app: object, doctree: nodes.document, page: str) -> None:
+    """Show that an argument has a default, and no name that cannot be imported."""
+    for text in list(doctree.findall(nodes.Text)):
+        if text in PRIVATE_DEFAULTS:
+            text.parent.replace(text, nodes.Text("..."))
+
+
+def stack_tables(app: object, doctree: nodes.document, page: str) -> None:
+    """Let a table of words be a list on a phone, where each cell has the header of its column."""
+    for table in doctree.findall(nodes.table):
+        [header] = table.findall(nodes.thead)
+        titles = [cell.astext() for cell in header.findall(nodes.entry)]
+        has_figures = any("text-right" in cell["classes"] for cell in table.findall(nodes.entry))
+        if len(titles) < 3 or has_figures:
+            continue
+        table["classes"].append("stacks")
+        for row in next(iter(table.findall(nodes.tbody))).findall(nodes.row):
+            for title, cell in list(zip(titles, row, strict=True))[1:]:
+                if cell.children:
+                    cell[0].insert(0, nodes.inline(text=title, classes=["column"]))
+
+
 def setup(app: Any) -> None:  # Any: a Sphinx
     """Connect them."""
     app.connect("autodoc-process-signature", readable_signature)
     app.connect("missing-reference", link_to_home)
+    app.connect("doctree-resolved", hide_private_defaults)
+    app.connect("doctree-resolved", stack_tables)
