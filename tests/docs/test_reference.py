@@ -11,7 +11,7 @@ from firecrawl_interact.adapters import conformance
 from .pages import text_of
 
 DOCUMENTED = re.compile(
-    r"^ *\.\. (?:auto(?:class|data|exception|function)|py:type):: (\w+)(?:\(\))?$"
+    r"^ *\.\. (?:auto(?:class|exception|function)|py:(?:data|type)):: (\w+)(?:\(\))?$"
     r"(?!\n *:no-index:)",
     re.MULTILINE,
 )
