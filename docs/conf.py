@@ -145,7 +145,7 @@ def stack_tables(app: object, doctree: nodes.document, page: str) -> None:
         table["classes"].append("stacks")
         for row in next(iter(table.findall(nodes.tbody))).findall(nodes.row):
             for title, cell in list(zip(titles, row, strict=True))[1:]:
-                if cell.children:
+                if cell.astext():
                     cell[0].insert(0, nodes.inline(text=title, classes=["column"]))
 
 
