@@ -143,10 +143,14 @@ def stack_tables(app: object, doctree: nodes.document, page: str) -> None:
         if len(titles) < 3 or has_figures:
             continue
         table["classes"].append("stacks")
-        for row in next(iter(table.findall(nodes.tbody))).findall(nodes.row):
-            for title, cell in list(zip(titles, row, strict=True))[1:]:
-                if cell.astext():
-                    cell[0].insert(0, nodes.inline(text=title, classes=["column"]))
+        [body] = table.findall(nodes.tbody)
+        for row in body.findall(nodes.row):
+            cells = row.findall(nodes.entry)
+            next(cells)  # The first one names the row.
+            for title, cell in zip(titles[1:], cells, strict=True):
+                paragraph = cell.next_node(nodes.paragraph)
+                if paragraph and cell.astext():
+                    paragraph.insert(0, nodes.inline(text=title, classes=["column"]))
 
 
 def setup(app: Any) -> None:  # Any: a Sphinx
