@@ -132,12 +132,14 @@ class Process(subprocess.Popen[bytes]):
 class Terminal(Process):
     """The command on a pseudo-terminal."""
 
-    def __init__(self, *arguments: str, columns: int = 80, **options: Any) -> None:
+    def __init__(
+        self, *arguments: str, columns: int = 80, term: str = "xterm-256color", **options: Any
+    ) -> None:
         self._ours, theirs = pty.openpty()
         self._shown = b""
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         # A shell may have exported how wide its window was once.
-        environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "200"}
+        environment = os.environ | {"TERM": term, "COLUMNS": "200"}
         streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
         super().__init__(*arguments, env=environment, **{**streams, **options})
         os.close(theirs)

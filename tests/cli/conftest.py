@@ -10,6 +10,7 @@ from .commands import KEY, Run, WatchedService
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[WatchedService]:
     """A service that the environment points to, and knows the key of."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
     service = WatchedService([KEY, "fc-another-team"])
     with LoopbackService(service) as loopback:
         monkeypatch.setenv("FIRECRAWL_API_KEY", KEY)

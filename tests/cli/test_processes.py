@@ -25,7 +25,7 @@ from .commands import (
 
 pytestmark = [pytest.mark.enable_socket, on_unix]
 
-NEXT = "Next: run it again. Each is billed once."
+NEXT = "Run the same command again. Each session is billed once."
 
 
 def fates(done: Finished) -> list[str]:
@@ -42,7 +42,8 @@ def test_the_bar_is_below_each_line_at_once_and_fits_into_40_columns(
     session_ids = [service.open_session() for _ in range(200)]
     shown = Terminal("delete", *session_ids, columns=40).finish().out
     drawn = re.findall(
-        r"\x1b\[2K\x1b\[G\S+ gone deleted .*\r\n\r\x1b\[\?25l(\[[^\x1b\r]*\d+/200[^\x1b\r]*)", shown
+        r"\x1b\[2K\x1b\[G\S+ \S+gone\S+ deleted .*\r\n\r\x1b\[\?25l(\[[^\x1b\r]*\d+/200[^\x1b\r]*)",
+        shown,
     )
     assert len(drawn) == 200
     assert max(map(len, drawn)) <= 40
@@ -89,11 +90,79 @@ def test_why_it_waits_is_a_line_when_the_wait_begins(
     assert [row for row in rows(done.out) if re.match(rf"\d\d:\d\d:\d\dZ {note}", row)]
 
 
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [(Reply(429, headers={"Retry-After": "3"}), "rate limit"), (Reply(503), "outage")],
+)
+def test_the_bar_says_why_a_run_waits_and_counts_the_seconds_down(
+    service: WatchedService, reply: Reply, reason: str
+) -> None:
+    session_ids = [service.open_session() for _ in range(2)]
+    service.outage(3600, reply)
+    terminal = Terminal("delete", *session_ids)
+    for seconds in (2, 1):
+        terminal.await_text(f"[------------] 0/2  {reason}, retry in {seconds} s")
+    service.outage(0)
+    done = terminal.finish()
+    assert rows(done.out)[-2:] == ["[############] 2/2", "2 of 2 sessions gone, 4 credits."]
+
+
+@pytest.mark.parametrize("columns", [20, 40])
+def test_a_bar_never_wraps(service: WatchedService, columns: int) -> None:
+    service.outage(3600, Reply(429, headers={"Retry-After": "60"}))
+    terminal = Terminal("delete", *map(str, range(200)), columns=columns)
+    terminal.await_text("0/200  rate"[: columns - 15])
+    terminal.send_signal(signal.SIGTERM)
+    shown = terminal.finish().out
+    assert max(map(len, re.findall(r"\[-+\][^\x1b\r]*", shown))) <= columns
+
+
+def test_a_terminal_shows_fates_in_colours_and_ids_shortened(service: WatchedService) -> None:
+    session_id = service.open_session("0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57")
+    service.queue(Reply(200, b'{"success":true}'), Reply(403, b'{"success":false}'))
+    shown = Terminal(
+        "delete", *ONE_BY_ONE, session_id, "scrape:0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a58"
+    ).finish()
+    assert "0199a7c4..6b1a57 \x1b[38;5;28mgone\x1b[0m deleted" in shown.out
+    assert "scrape:0199a7c4..6b1a58 \x1b[38;5;130muntouched\x1b[0m ForbiddenError" in shown.out
+
+
+def test_no_color_leaves_out_the_colours_alone(
+    service: WatchedService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    shown = Terminal("delete", "a", "b").finish().out
+    assert "2/2" in shown
+    assert "\x1b[2K" in shown
+    assert not re.search(r"\x1b\[[\d;]*m", shown)
+
+
+def test_a_dumb_terminal_gets_lines_alone(service: WatchedService) -> None:
+    shown = Terminal("delete", "a", "b", term="dumb").finish().out
+    assert "\x1b" not in shown
+    assert len(shown.splitlines()) == 4
+
+
+def test_one_command_at_a_time_uses_a_record(
+    service: WatchedService, run: Run, tmp_path: Path
+) -> None:
+    record = tmp_path / "record"
+    service.responds.clear()
+    with Process("delete", "--resume", str(record), "a") as first:
+        service.await_requests(1)
+        refused = run("delete", "--resume", str(record), "b")
+        service.responds.set()
+        assert first.finish().status == 1
+    message = f"Error: another command is using --resume {record}. Nothing was sent.\n"
+    assert refused == (2, "", message)
+    assert service.asked_for == ["a"]
+
+
 def test_ids_typed_at_a_terminal_are_deleted_once_the_list_has_ended(
     service: WatchedService,
 ) -> None:
     terminal = Terminal("delete", "-")
-    terminal.await_text("Ctrl-D ends the list.")
+    terminal.await_text("Press Ctrl-D to end the list.")
     terminal.type("a\n")
     terminal.type("b\n\x04")
     assert "2 not found" in terminal.finish().out
@@ -143,7 +212,7 @@ def test_a_signal_lets_what_is_in_flight_end_but_not_for_ever_and_names_all(
     with Process("delete", "--concurrency", "2", *session_ids) as process:
         service.await_requests(2)
         process.send_signal(signals[0])
-        process.await_note("Ctrl-C ends it now.")
+        process.await_note("Waiting for requests in flight.")
         for number in signals[1:]:
             process.send_signal(number)
         if fate == "gone":
@@ -255,6 +324,6 @@ def test_a_pipe_that_nobody_reads_stops_the_run_and_standard_error_names_all(
     assert sorted(line.split()[0] for line in lines) == sorted(session_ids)
     assert sorted(gone) == sorted({*session_ids} - {*service.sessions_left_open})
     assert 8 <= len(gone) == len(record.read_text(encoding="ascii").splitlines()) < 30
-    assert stopped == "Stopped: standard output cannot be written: Broken pipe."
+    assert stopped == "Stopped: cannot write to standard output (Broken pipe)."
     assert summary.startswith(f"{len(gone)} of 30 sessions gone, ")
     assert following == NEXT

@@ -42,6 +42,6 @@ def test_a_sweep_says_that_it_watches_and_leaves_a_living_owner_alone(
         assert run("sweep", "--quiet", url) == (0, "", "")
         assert run("sweep", url) == (0, "", "Nothing to delete.\n")
     assert [line.split()[:2] for line in swept.out.splitlines()] == [["dead", "gone"]]
-    watches = "A sweep watches for half a minute whether their owners live."
+    watches = "Watching for half a minute whether their owners are alive."
     assert swept.err.splitlines() == [watches, "1 of 1 sessions gone, 2 credits."]
     assert service.asked_for == ["dead", "dead"]
