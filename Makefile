@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: help demo test test-all check docs pictures live benchmark dist
 
 help:
-	@echo "make demo       destroy the sessions of a fake service, with the real command"
+	@echo "make demo       delete sessions of a fake of Firecrawl while things go wrong, in half a minute"
 	@echo "make test       run the quick tests; TESTS=tests/proof: those of this folder"
 	@echo "make test-all   run all of them, and show which branches of core the tests of core leave out;"
 	@echo "                MARKED='not exhaustive': some of them"
@@ -76,7 +76,7 @@ dist: $(VENV)/.dev
 INSTALL = $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check
 
 $(VENV)/.pip: pyproject.toml
-	@echo "Setting up $(VENV), once ..."
+	@echo "Setting up $(VENV), once: a virtual environment with the library and what it needs ..."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(INSTALL) --upgrade 'pip>=25.1'
 	@touch $@

@@ -1,69 +1,210 @@
-"""Destroy the sessions of a fake service on this machine with the command `firecrawl-interact`.
+"""Delete the sessions of a fake of Firecrawl with a bare client and with this library.
 
-Exits with 0 if all went as it should. `make demo` runs it.
+The same things go wrong for both. `make demo` runs this. It exits with 0 if all went as it should.
 """
 
+import contextlib
+import http.client
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
-from firecrawl_interact import FakeService, LoopbackService
+import click
 
+from firecrawl_interact import (
+    DeleteSession,
+    FakeService,
+    Fault,
+    InMemoryTransport,
+    LoopbackService,
+    LostResponse,
+)
+from firecrawl_interact.core import Request, Response
+
+API_KEY = "fc-test"
 COMMAND = "firecrawl-interact"
-UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
+COLORS = {"gone": 28, "untouched": 130, "unknown": 196}
+MINUTE_LEFT = 12
+"""Seconds. A rate limit counts the requests of a minute. Nobody wants to wait for a whole one."""
 
-KILLED = """
+# Each session is recorded in a journal before its block begins.
+USE_AND_DIE = """
 import os, signal, sys
+from contextlib import ExitStack
 from firecrawl_interact import FileJournal, delete_session_from_environment
 
-session_id, directory = sys.argv[1:]
-with (
-    FileJournal(directory, service=os.environ["FIRECRAWL_API_URL"]) as journal,
-    delete_session_from_environment(journal=journal) as delete_session,
-    delete_session.on_exit(session_id),
-):
+directory, *session_ids = sys.argv[1:]
+journal = FileJournal(directory, service=os.environ["FIRECRAWL_API_URL"])
+with delete_session_from_environment(journal=journal) as delete_session, ExitStack() as blocks:
+    for session_id in session_ids:
+        blocks.enter_context(delete_session.on_exit(session_id))
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def run(comment: str, *arguments: str, expected: int = 0) -> None:
-    """Show a command, run it, and end the demo if it does not exit as expected."""
-    print(f"\n# {comment}\n$ {COMMAND} {' '.join(arguments)}", flush=True)
-    done = subprocess.run([COMMAND, *arguments], check=False, stderr=subprocess.STDOUT, timeout=60)
-    if done.returncode != expected:
-        sys.exit(f"exit status {done.returncode}, where {expected} was expected")
+DeleteBarely: TypeAlias = Callable[[str], str]
+"""Deletes a session with a bare client, and returns the error, or nothing."""
 
 
-def use_and_be_killed(session_id: str, directory: str) -> None:
-    """Use a session in a process that is killed before its block ends."""
-    print(f"\n# A process that uses the session {session_id} is killed.", flush=True)
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, session_id, directory], check=False, timeout=60
+class Plot(NamedTuple):
+    """What goes wrong, and for how many sessions."""
+
+    lost_responses: int = 1
+    sessions: int = 100  # in the second act
+    served_before_outage: int = 30
+    outage: float = 4  # seconds
+    rate_limit: int = 75  # requests a minute
+    killed: int = 3  # sessions of a process that is killed
+
+
+class Firecrawl(FakeService):
+    """A fake of Firecrawl with the faults of a plot."""
+
+    def __init__(self, plot: Plot) -> None:
+        super().__init__([API_KEY], rate_limit=plot.rate_limit, latency=0.2)
+        self.queue(*[LostResponse()] * plot.lost_responses)
+        self.plot = plot
+        self._session_ids: list[str] = []
+        self._served_before_outage = sys.maxsize
+
+    def open_sessions(self, count: int) -> list[str]:
+        """Open so many sessions."""
+        opened = [self.open_session() for _ in range(count)]
+        self._session_ids += opened
+        return opened
+
+    def expect_outage(self) -> None:
+        """Have an outage after some more requests, and let most of the minute pass before it."""
+        self.advance(max(0, 60 - MINUTE_LEFT - self.monotonic()))
+        self._served_before_outage = len(self.requests) + self.plot.served_before_outage
+
+    def respond(self, request: Request, body: bytes = b"") -> tuple[Response, Fault | None]:
+        """Handle one request."""
+        if len(self.requests) >= self._served_before_outage:
+            self._served_before_outage = sys.maxsize
+            self.outage(self.plot.outage)
+        return super().respond(request, body)
+
+    def credits_billed(self) -> int:
+        """Let the sessions that still run expire, and add up what all sessions have cost."""
+        self.rate_limit = None
+        self.advance(3600)
+        with DeleteSession(InMemoryTransport(self), API_KEY) as delete_session:
+            receipts = [delete_session(session_id) for session_id in self._session_ids]
+        return sum(int(receipt.credits_billed or 0) for receipt in receipts)
+
+
+def send_delete(api_url: str, session_id: str) -> str:
+    """Send one request, as a bare HTTP client does. Return the error, or nothing."""
+    connection = http.client.HTTPConnection(api_url.removeprefix("http://"), timeout=90)
+    try:
+        headers = {"Authorization": f"Bearer {API_KEY}"}
+        connection.request("DELETE", f"/v2/interact/{session_id}", headers=headers)
+        status = connection.getresponse().status
+    except ConnectionError as error:
+        return type(error).__name__
+    finally:
+        connection.close()
+    return "" if status == 200 else f"HTTP {status}"
+
+
+def tell(text: str, *, bold: bool = False) -> None:
+    """Print a paragraph as wide as the terminal, and its fates in colour if that is wanted."""
+    lines = "\n".join(textwrap.wrap(text, min(80, shutil.get_terminal_size().columns)))
+    is_screen = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    if is_screen and not os.environ.get("NO_COLOR"):
+        for fate, color in COLORS.items():
+            lines = lines.replace(f" {fate}", click.style(f" {fate}", fg=color))
+        lines = click.style(lines, bold=bold)
+    print(lines, flush=True)
+
+
+def tell_act(sentence: str) -> None:
+    """Say what an act is about."""
+    print()
+    tell(sentence, bold=True)
+
+
+def run(typed: str, *arguments: str, output: str | None = None) -> None:
+    """Show a command as it is typed, run it, and end the demo if it fails."""
+    print(f"$ {COMMAND} {typed}", flush=True)
+    with Path(output or os.devnull).open("w") as file:
+        stdout = file if output else None
+        done = subprocess.run([COMMAND, *arguments], check=False, stdout=stdout, timeout=120)
+    if done.returncode:
+        sys.exit(f"exit status {done.returncode}")
+
+
+def lose_a_response(bare: Firecrawl, ours: Firecrawl, delete_barely: DeleteBarely) -> None:
+    """Act 1."""
+    tell_act("1. Firecrawl deletes a session, but its response is lost.")
+    [session_id] = bare.open_sessions(1)
+    error = delete_barely(session_id)
+    tell(f"Bare client: unknown. {error}: is it gone?" if error else "Bare client: gone.")
+    [session_id] = ours.open_sessions(1)
+    run("delete $SESSION_ID", "delete", session_id)
+    tell("The second attempt shows that it is gone, and Firecrawl bills it once.")
+
+
+def outlast_an_outage(bare: Firecrawl, ours: Firecrawl, delete_barely: DeleteBarely) -> None:
+    """Act 2."""
+    count, seconds = bare.plot.sessions, bare.plot.outage
+    tell_act(f"2. {count} sessions meet an outage of {seconds:g} seconds, and then a rate limit.")
+    bare.expect_outage()
+    with ThreadPoolExecutor(8) as pool:
+        errors = list(pool.map(delete_barely, bare.open_sessions(count)))
+    tell(f"Bare client: {errors.count('')} gone, {count - errors.count('')} unknown.")
+    ours.expect_outage()
+    Path("ids.txt").write_text("\n".join(ours.open_sessions(count)))
+    run("delete --from ids.txt >fates.txt", "delete", "--from", "ids.txt", output="fates.txt")
+
+
+def survive_a_kill(bare: Firecrawl, ours: Firecrawl) -> None:
+    """Act 3."""
+    count = bare.plot.killed
+    tell_act(f"3. A process is killed while it uses {count} sessions.")
+    bare.open_sessions(count)  # Whatever client it has, a process that is killed sends nothing.
+    tell(f"Bare client: {count} untouched. They run until they expire.")
+    killed = [sys.executable, "-c", USE_AND_DIE, "journal", *ours.open_sessions(count)]
+    if subprocess.run(killed, check=False, timeout=60).returncode != -signal.SIGKILL:
+        sys.exit("the process was not killed")
+    run("sweep journal", "sweep", "journal")
+
+
+def main(plot: Plot = Plot()) -> None:  # noqa: B008 - immutable
+    """Play the three acts, and say what they cost with a bare client and with this library."""
+    tell(
+        "Setting up two fakes of Firecrawl on this machine, where the same things go wrong. A bare"
+        " HTTP client deletes the sessions of one, and firecrawl-interact those of the other. This"
+        " takes 25 seconds. Nothing is sent to Firecrawl."
     )
-    if done.returncode != -signal.SIGKILL:
-        sys.exit(f"exit status {done.returncode}, where a kill was expected")
-
-
-def main() -> None:
-    """Destroy sessions through what may happen, and end with none left open."""
-    service = FakeService(["fc-test"])
-    first, second, third, *others = (service.open_session() for _ in range(7))
-    with LoopbackService(service) as loopback, tempfile.TemporaryDirectory() as directory:
-        print(f"A fake of the service listens at {loopback.api_url}.")
-        os.environ |= {"FIRECRAWL_API_URL": loopback.api_url, "FIRECRAWL_API_KEY": "fc-test"}
-        run("Destroy three sessions.", "delete", first, second, third)
-        run("Once more: that is safe, and billed once.", "delete", first)
-        run("A session that nobody knows is an error.", "delete", UNKNOWN_ID, expected=1)
-        service.outage(3)
-        run("The service is away for 3 seconds. The run pauses.", "delete", *others[:3])
-        print("The pause has ended, and no session was lost.")
-        use_and_be_killed(others[3], directory)
-        run("Destroy what it left.", "sweep", directory)
-    if left := service.sessions_left_open:
+    bare, ours = Firecrawl(plot), Firecrawl(plot)
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        contextlib.chdir(directory),
+        LoopbackService(bare) as bare_loopback,
+        LoopbackService(ours) as loopback,
+    ):
+        os.environ |= {"FIRECRAWL_API_URL": loopback.api_url, "FIRECRAWL_API_KEY": API_KEY}
+        delete_barely = partial(send_delete, bare_loopback.api_url)
+        lose_a_response(bare, ours, delete_barely)
+        outlast_an_outage(bare, ours, delete_barely)
+        survive_a_kill(bare, ours)
+    if left := ours.sessions_left_open:
         sys.exit(f"sessions left open: {left}")
-    print("\nAll went as it should. No session is left, and nothing has reached Firecrawl.")
+    count = len(bare.sessions_left_open)
+    without, with_it = bare.credits_billed(), ours.credits_billed()
+    tell_act(f"Cost: bare client {without} credits ({count} sessions left), {COMMAND} {with_it}.")
 
 
-main()
+if __name__ == "__main__":
+    main()
