@@ -152,13 +152,13 @@ def lose_a_response(bare: Firecrawl, ours: Firecrawl, delete_barely: DeleteBarel
     tell(f"Bare client: unknown. {error}: is it gone?" if error else "Bare client: gone.")
     [session_id] = ours.open_sessions(1)
     run("delete $SESSION_ID", "delete", session_id)
-    tell("The second attempt shows that it is gone, and Firecrawl bills it once.")
+    tell("A retry shows that it is gone. Firecrawl bills it once.")
 
 
 def outlast_an_outage(bare: Firecrawl, ours: Firecrawl, delete_barely: DeleteBarely) -> None:
     """Act 2."""
     count, seconds = bare.plot.sessions, bare.plot.outage
-    tell_act(f"2. {count} sessions meet an outage of {seconds:g} seconds, and then a rate limit.")
+    tell_act(f"2. {count} sessions meet an outage of {seconds:g} s, then a rate limit.")
     bare.expect_outage()
     with ThreadPoolExecutor(8) as pool:
         errors = list(pool.map(delete_barely, bare.open_sessions(count)))
@@ -177,6 +177,7 @@ def survive_a_kill(bare: Firecrawl, ours: Firecrawl) -> None:
     killed = [sys.executable, "-c", USE_AND_DIE, "journal", *ours.open_sessions(count)]
     if subprocess.run(killed, check=False, timeout=60).returncode != -signal.SIGKILL:
         sys.exit("the process was not killed")
+    tell("The journal has them, so a sweep can delete them.")
     run("sweep journal", "sweep", "journal")
 
 

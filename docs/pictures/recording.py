@@ -1,0 +1,126 @@
+"""Play the demo on a terminal of 60 columns, and draw what it shows into docs/pictures/demo.svg.
+
+`python docs/pictures/recording.py`, with the command on the PATH. Each row is pale until the time
+when the terminal showed it. A reader who prefers no motion sees the end.
+"""
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+import time
+from contextlib import suppress
+from html import escape
+from itertools import groupby, pairwise
+from pathlib import Path
+
+HERE = Path(__file__).parent
+COLUMNS, WIDTH, HEIGHT, MARGIN = 60, 6.62, 16, 10  # of a character and around all, in pixels
+COLORS = {"1": "bold", "38;5;28": "green", "38;5;130": "amber", "38;5;196": "red"}
+STYLE = """
+svg { --card: #ffffff; --edge: #d1d9e0; --ink: #1f2328; --green: #1a7f37; --amber: #9a6700;
+  --red: #cf222e }
+@media (prefers-color-scheme: dark) { svg { --card: #0d1117; --edge: #3d444d; --ink: #f0f6fc;
+  --green: #3fb950; --amber: #d29922; --red: #ff7b72 } }
+text { font: 11px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; fill: var(--ink) }
+.bold { font-weight: 600 }
+.green { fill: var(--green) }
+.amber { fill: var(--amber) }
+.red { fill: var(--red) }
+.old { visibility: hidden }
+@keyframes wait { from { opacity: 0.6 } }
+@keyframes show { from, to { visibility: visible } }
+@keyframes hide { from, to { visibility: hidden } }
+@media (prefers-reduced-motion: no-preference) {
+  text { animation: wait 1ms var(--at) both, hide var(--for) var(--from) }
+  text.old { animation: show var(--for) var(--at) }
+}"""
+
+Row = list[tuple[str, str]]  # characters, each with its colour
+
+
+class Recording:
+    """What a terminal shows: the versions of each row, each with the second when it appeared."""
+
+    def __init__(self) -> None:
+        self.versions: list[list[tuple[float, Row]]] = []
+        self._screen: list[Row] = [[]]
+        self._column = 0
+        self._color = ""
+
+    def show(self, text: str, now: float) -> None:
+        """Act on what a program sends to its terminal."""
+        for piece in re.findall(r"\x1b\[[\d;?]*[A-Za-z]|[^\x1b]", text):
+            if piece == "\n":
+                self._screen.append([])
+            elif piece in {"\r", "\x1b[G"}:
+                self._column = 0
+            elif piece == "\x1b[2K":
+                self._screen[-1] = []
+            elif piece.startswith("\x1b"):
+                self._color = COLORS.get(piece[2:-1], "")
+            else:
+                self._screen[-1][self._column : self._column + 1] = [(piece, self._color)]
+                self._column += 1
+        self.versions += [[] for _ in self._screen[len(self.versions) :]]
+        for row, versions in zip(self._screen, self.versions, strict=True):
+            if row and (not versions or versions[-1][1] != row):
+                versions.append((now, row.copy()))
+
+
+def play() -> Recording:
+    """Play the demo on a terminal."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 60, COLUMNS, 0, 0))
+    environment = os.environ | {"TERM": "xterm-256color", "NO_COLOR": "", "COLUMNS": str(COLUMNS)}
+    demo = [sys.executable, str(HERE.parent / "examples" / "demo.py")]
+    process = subprocess.Popen(  # noqa: S603 - our own demo
+        demo, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+    )
+    os.close(theirs)
+    recording, began = Recording(), 0.0
+    with suppress(OSError):  # Linux's way to say that the other side has closed
+        while sent := os.read(ours, 65536):
+            began = began or time.monotonic()
+            recording.show(sent.decode(), time.monotonic() - began)
+    if process.wait():
+        sys.exit("the demo has failed")
+    return recording
+
+
+def draw(rows: list[list[tuple[float, Row]]]) -> str:
+    """Draw the rows."""
+    texts = ["".join(letter for letter, _ in row[-1][1]).strip() for row in rows if row]
+    width, height = COLUMNS * WIDTH + 2 * MARGIN, len(rows) * HEIGHT + MARGIN
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}"'
+        f' width="{width:g}" height="{height:g}" role="img" aria-labelledby="title description">',
+        '<title id="title">The demo on a terminal</title>',
+        f'<desc id="description">{escape(" ".join(texts))}</desc>',
+        f"<style>{STYLE}\n</style>",
+        f'<rect x=".5" y=".5" width="{width - 1:g}" height="{height - 1:g}" rx="8"'
+        ' style="fill: var(--card); stroke: var(--edge)"/>',
+    ]
+    for number, row in enumerate(rows, 1):
+        # What is there for less than a quarter of a second is not seen.
+        seen = [one for one, after in pairwise(row) if after[0] - one[0] > 0.25] + row[-1:]
+        for (at, shown), until in zip(seen, [*(at for at, _ in seen[1:]), None], strict=False):
+            lasts = at - seen[0][0] if until is None else until - at
+            times = f"--at: {at:.2f}s; --from: {seen[0][0]:.2f}s; --for: {lasts:.2f}s"
+            spans = [
+                f'<tspan class="{color}">{escape("".join(letter for letter, _ in letters))}</tspan>'
+                for color, letters in groupby(shown, key=lambda character: character[1])
+            ]
+            parts.append(
+                f'<text x="{MARGIN}" y="{number * HEIGHT + 1}" xml:space="preserve" style="{times}"'
+                f' class="{"old" if until else ""}">{"".join(spans)}</text>'
+            )
+    return "\n".join([*parts, "</svg>", ""])
+
+
+if __name__ == "__main__":
+    (HERE / "demo.svg").write_text(draw(play().versions), encoding="utf-8")
