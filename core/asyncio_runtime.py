@@ -80,13 +80,13 @@ class AsyncioRuntime(Runtime):
         """Wait until the scopes of this event loop have ended. End those that stay open.
 
         A server cancels its handlers when it ends, and closes at once. Their blocks notice some
-        turns of the event loop later, may clean up, and only then begin their deletes, so this
-        waits a second. A server cancels no background task, so this ends what is open then.
+        turns of the event loop later, and may clean up before they end, so this waits a second. A
+        server cancels no background task, so this deletes the sessions that are open then.
         """
+        await self._wait_for_tasks()
         for _ in range(_LOOKS):
-            await self._wait_for_tasks()
             if not self._open_here():
-                return
+                break
             await asyncio.sleep(_LOOK_SECONDS)
         if left := self._open_here():
             text = "closing deletes the sessions of %d blocks that are still open"
@@ -96,16 +96,17 @@ class AsyncioRuntime(Runtime):
         await self._wait_for_tasks()
 
     async def _wait_for_tasks(self) -> None:
-        """Wait for the openers and deletes of this event loop, and for those that they start."""
+        """Wait for the openers and deletes that this event loop runs now."""
         loop = asyncio.get_running_loop()
-        while tasks := [task for task in [*self._tasks] if task.get_loop() is loop]:
+        if tasks := [task for task in [*self._tasks] if task.get_loop() is loop]:
             await asyncio.wait(tasks)
 
     def _open_here(self) -> list[Deletion]:
         """Return the deletions of this event loop's open scopes. Other loops have others."""
         here = asyncio.get_running_loop()
         scopes = [*self._open.items()]  # Other threads may change it meanwhile.
-        return [one for one, loop in scopes if loop is here and one.ending is None]
+        mine = [deletion for deletion, loop in scopes if loop is here]
+        return [one for one in mine if one.session_id and one.ending is None]
 
     def _task(self, awaitable: Awaitable[T]) -> asyncio.Future[T]:
         """Make a task, and keep it until it has ended."""

@@ -65,7 +65,7 @@ class Runtime:
         """Note that a scope is open, and which deletion its end will make."""
 
     def note_end(self, deletion: "Deletion") -> None:
-        """Note that the scope has ended."""
+        """Note that the block of the scope has ended."""
 
     async def end_open(self, end: Callable[["Deletion"], Coroutine[Any, Any, None]]) -> None:
         """Wait for open scopes, and end those that stay open. This one leaves them open."""
