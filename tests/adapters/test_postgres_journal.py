@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
 from threading import Barrier, active_count
+from typing import Any
 
 import pytest
 
@@ -234,6 +235,12 @@ def test_without_psycopg_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch
     journals = importlib.import_module(PostgresJournal.__module__)
     with pytest.raises(ImportError, match=r'needs psycopg: pip install "\.\[postgres\]"'):
         journals.PostgresJournal("postgresql://127.0.0.1/db")
+
+
+def test_a_missing_url_is_refused_where_the_journal_is_made() -> None:
+    database: Any = None  # Any: as os.environ.get() gives it
+    with pytest.raises(TypeError, match="database must be a URL or a function .* not NoneType"):
+        PostgresJournal(database)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_a_name_without_an_address_was_not_sent_to(
     monkeypatch.setattr(socket, "getaddrinfo", knows_none)
     error = net.open("https://service.example").fails(ConnectFailedError)
     assert str(error).startswith("no connection to service.example:443: ")
-    assert "Name or service not known" in str(error)
+    assert "Name or service not known, check the host in the API URL" in str(error)
     assert error.transient
 
 
