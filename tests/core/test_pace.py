@@ -271,6 +271,9 @@ def test_patience_has_no_end_while_nothing_fails_or_something_gets_through() -> 
     pace.seconds_waited = 50
     play(pace, [served("b", 0, 2)])  # It was sent before the pause, which goes on.
     assert pace.patience() == 100
+    pace.seconds_waited = 90
+    play(pace, [failed_itself("c", 3)])  # The rate limit has let it through.
+    assert pace.patience() == 100
 
 
 def test_while_more_than_twenty_sessions_fail_requests_are_a_fifth_of_a_second_apart() -> None:
