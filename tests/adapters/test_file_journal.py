@@ -16,6 +16,7 @@ from unittest.mock import Mock
 import pytest
 
 from firecrawl_interact import FileJournal, JournalError
+from firecrawl_interact.adapters.conformance.harness import WITH_THREADS
 
 LABEL = "service=https%3A%2F%2Fa"
 
@@ -207,6 +208,7 @@ def test_a_forked_child_that_lives_on_keeps_no_lock_of_its_dead_parent(tmp_path:
             os.kill(child, signal.SIGKILL)
 
 
+@pytest.mark.filterwarnings(WITH_THREADS)  # Other tests may have left some.
 def test_a_child_that_is_forked_amid_a_sweep_holds_no_later_sweep_up(tmp_path: Path) -> None:
     leave(tmp_path, "one")
     with FileJournal(tmp_path, service="https://a")._dead_owners():
