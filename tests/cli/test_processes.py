@@ -107,6 +107,18 @@ def test_the_bar_says_why_a_run_waits_and_counts_the_seconds_down(
     assert rows(done.out)[-2:] == ["[############] 2/2", "2 of 2 sessions gone, 4 credits."]
 
 
+def test_the_bar_counts_no_seconds_while_it_waits_for_responses(service: WatchedService) -> None:
+    session_ids = [service.open_session() for _ in range(2)]
+    service.outage(3600, Reply(503))
+    terminal = Terminal("delete", *session_ids)
+    terminal.await_text("0/2  outage, retry in 1 s")
+    service.responds.clear()
+    terminal.await_text("0/2  outage, retrying")
+    service.outage(0)
+    service.responds.set()
+    assert "2 of 2 sessions gone" in terminal.finish().out
+
+
 @pytest.mark.parametrize("columns", [20, 40])
 def test_a_bar_never_wraps(service: WatchedService, columns: int) -> None:
     service.outage(3600, Reply(429, headers={"Retry-After": "60"}))
