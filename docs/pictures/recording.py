@@ -1,6 +1,6 @@
 """Play the demo on a terminal of 60 columns, and draw what it shows into docs/pictures/demo.svg.
 
-`python docs/pictures/recording.py`, with the command on the PATH. Each row is pale until the time
+`python -m docs.pictures.recording`, with the command on the PATH. Each row is pale until the time
 when the terminal showed it. A reader who prefers no motion sees the end.
 """
 
@@ -18,14 +18,15 @@ from html import escape
 from itertools import groupby, pairwise
 from pathlib import Path
 
+from .svg import DARK, LIGHT
+
 HERE = Path(__file__).parent
 COLUMNS, WIDTH, HEIGHT, MARGIN = 60, 6.62, 16, 10  # of a character and around all, in pixels
 COLORS = {"1": "bold", "38;5;28": "green", "38;5;130": "amber", "38;5;196": "red"}
-STYLE = """
-svg { --card: #ffffff; --edge: #d1d9e0; --ink: #1f2328; --green: #1a7f37; --amber: #9a6700;
-  --red: #cf222e }
-@media (prefers-color-scheme: dark) { svg { --card: #0d1117; --edge: #3d444d; --ink: #f0f6fc;
-  --green: #3fb950; --amber: #d29922; --red: #ff7b72 } }
+STYLE = f"""
+svg {{ {LIGHT} }}
+@media (prefers-color-scheme: dark) {{ svg {{ {DARK} }} }}"""
+MOTION = """
 text { font: 11px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; fill: var(--ink) }
 .bold { font-weight: 600 }
 .green { fill: var(--green) }
@@ -101,7 +102,7 @@ def draw(rows: list[list[tuple[float, Row]]]) -> str:
         f' width="{width:g}" height="{height:g}" role="img" aria-labelledby="title description">',
         '<title id="title">The demo on a terminal</title>',
         f'<desc id="description">{escape(" ".join(texts))}</desc>',
-        f"<style>{STYLE}\n</style>",
+        f"<style>{STYLE}{MOTION}\n</style>",
         f'<rect x=".5" y=".5" width="{width - 1:g}" height="{height - 1:g}" rx="8"'
         ' style="fill: var(--card); stroke: var(--edge)"/>',
     ]
