@@ -9,62 +9,9 @@ Nothing is imported before its name is used.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from firecrawl_interact.adapters import (
-        AsyncInMemoryTransport,
-        AsyncioTransport,
-        AsyncSystemTime,
-        FakeService,
-        FakeServiceError,
-        Fault,
-        FileJournal,
-        InMemoryJournal,
-        InMemoryTransport,
-        LoopbackService,
-        LostResponse,
-        NoConnection,
-        NoResponse,
-        PostgresJournal,
-        Reply,
-        SystemTime,
-        Urllib3Transport,
-        async_delete_session_from_environment,
-        delete_session_from_environment,
-    )
-    from firecrawl_interact.core import (
-        AsyncDeleteManySessions,
-        AsyncDeleteSession,
-        AsyncDeletions,
-        AsyncSessionScope,
-        BadRequestError,
-        DeleteManySessions,
-        DeleteSession,
-        DeleteSessionError,
-        DeletionReceipt,
-        Deletions,
-        FirecrawlInteractError,
-        ForbiddenError,
-        InvalidApiKeyError,
-        InvalidSessionIdError,
-        JournalError,
-        NotDeletedError,
-        NothingOpenedError,
-        NotTriedError,
-        Outcome,
-        Pause,
-        PaymentRequiredError,
-        RateLimitError,
-        ResponseError,
-        RetryPolicy,
-        RunEndedError,
-        ServiceUnavailableError,
-        SessionFate,
-        SessionNotFoundError,
-        SessionScope,
-        UnauthorizedError,
-        UnexpectedResponseError,
-        UnreachableError,
-    )
+if TYPE_CHECKING:  # `__all__` says which of these names are public here.
+    from firecrawl_interact.adapters import *
+    from firecrawl_interact.core import *
 
 __all__ = [
     "AsyncDeleteManySessions",
