@@ -30,13 +30,15 @@ class AsyncioRuntime(Runtime):
     def __reduce__(self) -> tuple[type[Runtime], tuple[()]]:  # A copy has no open scopes.
         return type(self), ()
 
-    async def call(self, function: Callable[..., Any], *arguments: object) -> Any:  # noqa: D102
-        return await function(*arguments)
+    async def call_transport(  # noqa: D102
+        self, method: Callable[..., Any], *arguments: object
+    ) -> Any:
+        return await method(*arguments)
 
     async def in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         """Call a function in a new thread, because those of asyncio may all be busy."""
         result = Future[T]()
-        result.set_running_or_notify_cancel()
+        result.set_running_or_notify_cancel()  # From now on no cancellation changes its state.
 
         def call() -> None:
             try:
@@ -57,7 +59,7 @@ class AsyncioRuntime(Runtime):
         """
         task = self._task(awaitable)
         try:
-            await asyncio.wait([task])
+            await asyncio.wait([task])  # A cancellation ends this wait, and not the task.
         except asyncio.CancelledError as cancellation:
             if timeout is not None:
                 asyncio.get_running_loop().call_later(timeout, task.cancel)
@@ -92,7 +94,7 @@ class AsyncioRuntime(Runtime):
             text = "closing deletes the sessions of %d blocks that are still open"
             log(logging.WARNING, text, len(left))
             for deletion in left:
-                deletion.ending = self._task(end(deletion))
+                deletion.deleted_by_close = self._task(end(deletion))
         await self._wait_for_tasks()
 
     async def _wait_for_tasks(self) -> None:
@@ -106,7 +108,7 @@ class AsyncioRuntime(Runtime):
         here = asyncio.get_running_loop()
         scopes = [*self._open.items()]  # Other threads may change it meanwhile.
         mine = [deletion for deletion, loop in scopes if loop is here]
-        return [one for one in mine if one.session_id and one.ending is None]
+        return [one for one in mine if one.session_id and one.deleted_by_close is None]
 
     def _task(self, awaitable: Awaitable[T]) -> asyncio.Future[T]:
         """Make a task, and keep it until it has ended."""

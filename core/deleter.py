@@ -49,9 +49,9 @@ class Runtime:
 
     is_awaited = False
 
-    async def call(self, function: Callable[..., Any], *arguments: object) -> Any:
-        """Call a method of the transport. Any: the function and its result."""
-        return function(*arguments)
+    async def call_transport(self, method: Callable[..., Any], *arguments: object) -> Any:
+        """Call a method of the transport, and await it if that is due. Any: as methods differ."""
+        return method(*arguments)
 
     async def shield(self, awaitable: Awaitable[T], timeout: float | None = None) -> T:
         """Run a part of a scope that no cancellation may cut."""
@@ -81,7 +81,7 @@ class Deletion:
         self.retry = retry
         self.attempts: int = 0  # how many requests were sent
         self.outcome: Outcome | None = None  # None until it is known
-        self.ending: Awaitable[None] | None = None  # the task in which `close` makes it
+        self.deleted_by_close: Awaitable[None] | None = None  # the task, if `close` deletes it
 
     @property
     def is_gone(self) -> bool:
@@ -120,7 +120,7 @@ class Deletion:
         return self.outcome
 
 
-class Deleter(msgspec.Struct, Generic[TransportT], frozen=True, eq=False):
+class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
     """Performs deletions, and reports outcomes to the callback, the log and the journal."""
 
     runtime: Runtime
@@ -181,13 +181,15 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True, eq=False):
                 deletion.attempts += 1
                 reply = await self._send(step)
             elif isinstance(step, Wait):
-                await self.runtime.call(self.transport.sleep, step.seconds)
+                await self.runtime.call_transport(self.transport.sleep, step.seconds)
             step = deletion.go_on(reply)
         return deletion.end()
 
     async def _send(self, send: Send) -> Any:  # Any: a response, if the transport keeps the port
         try:
-            return await self.runtime.call(self.transport.send, send.request, send.timeout)
+            return await self.runtime.call_transport(
+                self.transport.send, send.request, send.timeout
+            )
         except TransportError as failure:
             return failure
 
@@ -197,33 +199,37 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True, eq=False):
         try:
             name = "aclose" if self.runtime.is_awaited else "close"
             if close_transport := getattr(self.transport, name, None):
-                await self.runtime.call(close_transport)
+                await self.runtime.call_transport(close_transport)
         finally:
             if close_journal := getattr(self.journal, "close", None):
                 await self.runtime.in_thread(close_journal)
 
     async def _end_open(self, deletion: Deletion) -> None:
         """Delete the session of a scope that stays open. What this raises has been reported."""
-        with suppress(Exception), self.reporting(deletion, RuntimeError("closed")):
+        with suppress(Exception), self.reporting(deletion, is_seen=False):
             await self.delete(deletion)
 
     # Reports
 
     @contextmanager
-    def reporting(self, deletion: Deletion, raised: BaseException | None = None) -> Iterator[None]:
-        """Report the outcome of a deletion that the block makes, also if it is interrupted."""
+    def reporting(
+        self, deletion: Deletion, raised: BaseException | None = None, *, is_seen: bool = True
+    ) -> Iterator[None]:
+        """Report the outcome of a deletion that the body makes, also if it is interrupted."""
         try:
             yield
         except BaseException as error:
             self.report(deletion.end(error), error)
             raise
-        self.report(deletion.end(), raised)
+        self.report(deletion.end(), raised, is_seen=is_seen)
 
-    def report(self, outcome: Outcome, raised: BaseException | None = None) -> None:
+    def report(
+        self, outcome: Outcome, raised: BaseException | None = None, *, is_seen: bool = True
+    ) -> None:
         """Call the callback with an outcome. An exception of the callback is logged.
 
-        If the caller sees `raised` in place of the outcome, and the session may still be running,
-        `raised` gets a note, and the log a line at ERROR.
+        If the session may still be running, and the caller does not see that because something
+        else is `raised` or nothing is, the log has a line at ERROR, and `raised` gets a note.
         """
         if self.on_outcome is not None:
             try:
@@ -232,9 +238,11 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True, eq=False):
                 text = "on_outcome failed for session %a"
                 extra = _extra(outcome)
                 log(logging.ERROR, text, outcome.session_id, extra=extra, exc_info=True)
-        if raised is not None and outcome.session_fate is not SessionFate.GONE:
+        if outcome.session_fate is SessionFate.GONE or (is_seen and raised is None):
+            return
+        if raised is not None:
             raised.add_note(str(outcome))
-            log(logging.ERROR, "%s", outcome, extra=_extra(outcome))
+        log(logging.ERROR, "%s", outcome, extra=_extra(outcome))
 
     async def record(self, session_id: str) -> None:
         """Record an open session in the journal."""
