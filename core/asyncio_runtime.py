@@ -85,28 +85,23 @@ class AsyncioRuntime(Runtime):
         turns of the event loop later, and may clean up before they end, so this waits a second. A
         server cancels no background task, so this deletes the sessions that are open then.
         """
-        await self._wait_for_tasks()
-        for _ in range(_LOOKS):
-            if not self._open_here():
-                break
-            await asyncio.sleep(_LOOK_SECONDS)
-        if left := self._open_here():
-            text = "closing deletes the sessions of %d blocks that are still open"
-            log(logging.WARNING, text, len(left))
-            for deletion in left:
-                deletion.deleted_by_close = self._task(end(deletion))
-        await self._wait_for_tasks()
-
-    async def _wait_for_tasks(self) -> None:
-        """Wait for the openers and deletes that this event loop runs now."""
         loop = asyncio.get_running_loop()
-        if tasks := [task for task in [*self._tasks] if task.get_loop() is loop]:
-            await asyncio.wait(tasks)
+        for _ in range(2):  # The second time is for openers that were running.
+            for _ in range(_LOOKS):
+                if not self._open_here():
+                    break
+                await asyncio.sleep(_LOOK_SECONDS)
+            if left := self._open_here():
+                text = "closing deletes the sessions of %d blocks that are still open"
+                log(logging.WARNING, text, len(left))
+                for deletion in left:
+                    deletion.deleted_by_close = self._task(end(deletion))
+            if tasks := [task for task in [*self._tasks] if task.get_loop() is loop]:
+                await asyncio.wait(tasks)
 
     def _open_here(self) -> list[Deletion]:
         """Return the deletions of this event loop's open scopes. Other loops have others."""
-        here = asyncio.get_running_loop()
-        scopes = [*self._open.items()]  # Other threads may change it meanwhile.
+        here, scopes = asyncio.get_running_loop(), [*self._open.items()]  # Threads may change it.
         mine = [deletion for deletion, loop in scopes if loop is here]
         return [one for one in mine if one.session_id and one.deleted_by_close is None]
 

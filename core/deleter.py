@@ -112,10 +112,10 @@ class Deletion:
             self.outcome = error.with_traceback(None)  # Its frames hold the deleter.
         return None
 
-    def end(self, error: BaseException | None = None) -> Outcome:
-        """Return the outcome. If there is none, this error has interrupted the delete."""
+    def final_outcome(self, interruption: BaseException | None = None) -> Outcome:
+        """Return the outcome. If there is none, the delete was interrupted."""
         if self.outcome is None:
-            reason = f"the delete was interrupted ({type(error).__name__})"
+            reason = f"the delete was interrupted ({type(interruption).__name__})"
             self.outcome = UnreachableError(reason, str(self.session_id), self.attempts)
         return self.outcome
 
@@ -183,7 +183,7 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
             elif isinstance(step, Wait):
                 await self.runtime.call_transport(self.transport.sleep, step.seconds)
             step = deletion.go_on(reply)
-        return deletion.end()
+        return deletion.final_outcome()
 
     async def _send(self, send: Send) -> Any:  # Any: a response, if the transport keeps the port
         try:
@@ -219,9 +219,9 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
         try:
             yield
         except BaseException as error:
-            self.report(deletion.end(error), error)
+            self.report(deletion.final_outcome(error), error)
             raise
-        self.report(deletion.end(), raised, is_seen=is_seen)
+        self.report(deletion.final_outcome(), raised, is_seen=is_seen)
 
     def report(
         self, outcome: Outcome, raised: BaseException | None = None, *, is_seen: bool = True

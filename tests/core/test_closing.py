@@ -74,12 +74,12 @@ async def test_it_waits_for_deletes_and_openers_and_ends_a_block_that_stays_open
         in_opener = asyncio.create_task(program.hold(0, opens_after=15))
         await asyncio.sleep(1)
     assert (program.is_closed, program.cut, program.open) == (True, set(), set())
-    assert virtual_time.now() == pytest.approx(26)  # The opener, a second, and two deletes at once.
+    assert virtual_time.now() == pytest.approx(25)  # The opener, a second, and two deletes at once.
     holds.cancel()
     await asyncio.wait([holds, in_delete, in_opener])
     assert program.came == (set(), 3, [core.SessionFate.GONE] * 3)
     await program.delete_session.aclose()
-    assert virtual_time.now() == pytest.approx(26)
+    assert virtual_time.now() == pytest.approx(25)
 
 
 @on_virtual_time

@@ -454,8 +454,7 @@ def test_outcomes_of_a_run_that_is_left_are_told_once_as_an_error_with_their_num
 ) -> None:
     with log_records(logging.ERROR) as records:
         play(scenario, way)
-    text = "a run was closed while {} sessions may still be running, "
-    text += "iterate over it for their outcomes"
+    text = "a run was closed while {} sessions may still be running: iterate over it"
     assert [record.getMessage() for record in records] == [text.format(count) for count in counts]
 
 
