@@ -29,6 +29,7 @@ def test_the_names_are_sorted_and_come_once_and_completion_knows_them() -> None:
     names = {name for name, value in vars(core).items() if not inspect.ismodule(value)}
     public = {name for name in names if name[0] != "_"}
     assert set(core.__all__) == public - {"TYPE_CHECKING"} | {"AsyncDeletions"}
+    assert set(core.__all__) <= set(dir(core))
 
 
 def test_a_name_that_is_not_there_is_an_ordinary_attribute_error() -> None:
