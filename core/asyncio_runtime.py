@@ -82,7 +82,7 @@ class AsyncioRuntime(Runtime):
         """Wait until the scopes of this event loop have ended. End those that stay open.
 
         A server cancels its handlers when it ends, and closes at once. Their blocks notice some
-        turns of the event loop later, and may clean up before they end, so this waits a second. A
+        turns of the event loop later, and may await something first, so this waits a second. A
         server cancels no background task, so this deletes the sessions that are open then.
         """
         loop = asyncio.get_running_loop()

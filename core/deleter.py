@@ -228,8 +228,8 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
     ) -> None:
         """Call the callback with an outcome. An exception of the callback is logged.
 
-        If the session may still be running, and the caller does not see that because something
-        else is `raised` or nothing is, the log has a line at ERROR, and `raised` gets a note.
+        A caller does not see that a session may still be running if something else is `raised`, or
+        nothing is. Then the log has a line at ERROR, and `raised` gets a note.
         """
         if self.on_outcome is not None:
             try:

@@ -1,4 +1,4 @@
-"""The conformance kit: pytest classes that check a transport or a journal of your own.
+"""The conformance suite: pytest classes that check a transport or a journal of your own.
 
 A subclass names what it is for::
 
@@ -6,13 +6,13 @@ A subclass names what it is for::
         def make_transport(self, api_url, ssl_context=None):
             return MyTransport(api_url, ssl_context)
 
-        known = {"test_cookies_are_not_kept": "it keeps them, and the service sends none"}
+        known = {"test_cookies_are_not_kept": "it keeps them, and Firecrawl sends none"}
 
 `known` names the tests that yours fails, each with the reason. They are still played, as expected
-failures, and one that passes is a failure: so the list stays true. A test stands there as pytest
+failures, and one that passes is a failure, so the list stays true. A test stands there as pytest
 prints it, with its parameters (`test_x[http-a close]`) or without, which means all of them.
 
-The extra `conformance` has what the kit needs: pytest, hypothesis and trustme.
+The extra `conformance` has what the suite needs: pytest, hypothesis and trustme.
 """
 
 try:
@@ -22,7 +22,7 @@ except ModuleNotFoundError as _error:
     if _error.name not in ("hypothesis", "pytest", "trustme"):
         raise
     raise ModuleNotFoundError(
-        f"the conformance kit needs {_error.name}:"
+        f"the conformance suite needs {_error.name}:"
         " pip install '.[conformance]' in a clone of the project",
         name=_error.name,
     ) from _error

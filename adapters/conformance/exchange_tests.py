@@ -150,7 +150,7 @@ class ExchangeTests(TransportHarness):
 
     @each(faults.COMPRESSED)
     def test_a_compressed_body_is_refused_and_not_decoded(self, fault: FaultFunction) -> None:
-        """Nobody asked for it, and a small one can be gigabytes."""
+        """The library never asks for it, and a small one can be gigabytes."""
         self.refuses(fault, BadResponseError)
 
     @each(faults.TOO_LARGE)

@@ -1,4 +1,4 @@
-"""What the kit's classes need: servers and transports, journals, and what is known to fail."""
+"""What the suite's classes need: servers and transports, journals, and what is known to fail."""
 
 import ssl
 import time

@@ -31,7 +31,7 @@ class OwnershipTests(JournalHarness):
         self.expect("one", "two")
 
     def test_a_living_journals_session_is_no_orphan_however_long_it_is_open(self) -> None:
-        """A sweep would destroy a session that somebody uses."""
+        """A sweep would delete a session in use."""
         self.new().opened("one")
         self.expect()
         self.wait_a_lease(1.6)

@@ -142,7 +142,7 @@ class ConnectionTests(TransportHarness):
         """A worker that is forked would get its parent's responses."""
         server, driver = self.start()
         if driver.is_async:
-            pytest.skip("this is about blocking transports: nobody forks amid an event loop")
+            pytest.skip("this is about blocking transports, because no program forks in a task")
         driver.works(server)
         child = get_context("fork").Process(target=driver.send, args=["/v2/echo/child"])
         child.start()

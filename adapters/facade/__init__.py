@@ -1,9 +1,9 @@
-"""Destroys Firecrawl Interact sessions, and knows afterwards whether they are gone.
+"""Deletes Firecrawl Interact sessions, and reports whether each is gone and what it cost.
 
 A program imports every name from here. The ports and the conversation, for a transport, a journal
-or a driver of one's own, are in `firecrawl_interact.core`.
+or a driver of your own, are in `firecrawl_interact.core`.
 
-Nothing is imported before its name is used.
+Each name is imported when it is used.
 """
 
 from importlib import import_module

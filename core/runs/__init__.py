@@ -1,1 +1,1 @@
-"""Runs over many sessions. Nothing else in core knows them but its `__init__`."""
+"""Runs over many sessions. Of the rest of core, only its `__init__` imports them."""

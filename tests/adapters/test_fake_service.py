@@ -271,7 +271,7 @@ def test_sessions_are_listed_while_they_are_open_in_the_order_of_their_opening()
     ("words", "mistake"),
     [
         ("api_keys must be a list of keys", lambda _: FakeService(api_keys="fc-test")),
-        ("the service knows no such API key", lambda it: it.open_session(api_key="secret")),
+        ("the fake has no such API key", lambda it: it.open_session(api_key="secret")),
         ("makes no such id: the id cannot be sent: it is empty", lambda it: it.open_session("")),
         ("it has the character '/'", lambda it: it.open_session("a/b")),
         ("it has the character '/'", lambda it: it.open_session(scrape_id="a/b")),

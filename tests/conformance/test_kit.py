@@ -97,4 +97,4 @@ def test_without_the_extra_the_kit_says_what_to_install() -> None:
 import firecrawl_interact.adapters
 import firecrawl_interact.adapters.conformance"""
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
-    assert "the conformance kit needs trustme: pip install '.[conformance]'" in done.stderr
+    assert "the conformance suite needs trustme: pip install '.[conformance]'" in done.stderr

@@ -11,6 +11,10 @@ MODULES = [
     for folder in ("core", "adapters")
     for path in sorted((ROOT / folder).rglob("*.py"))
 ]
+EXCEPTIONS = {
+    "adapters/cli/commands.py": "Exit status: 0",  # a list, as the command's help prints it
+    "adapters/cli/lines.py": "Nothing ",  # "Nothing to delete." is a whole summary.
+}
 
 
 @pytest.mark.parametrize("page", ENGLISH)
@@ -18,7 +22,8 @@ def test_a_page_keeps_to_the_voice(page: str) -> None:
     assert faults_of_page(text_of(page)) == []
 
 
-@pytest.mark.skip(reason="docstrings and messages do not follow yet")
 @pytest.mark.parametrize("module", MODULES)
 def test_docstrings_and_messages_keep_to_the_voice(module: str) -> None:
-    assert faults_of_module(text_of(module)) == []
+    faults = faults_of_module(text_of(module))
+    excepted = EXCEPTIONS.get(module)
+    assert [fault for fault in faults if not (excepted and fault.startswith(excepted))] == []
