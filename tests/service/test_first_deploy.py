@@ -4,9 +4,10 @@ import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,9 @@ from firecrawl_interact import (
     Reply,
 )
 
+from ..core.scripted_transport import UseCase, ended, play
+from ..core.side_by_side import listed
+
 # An outage of 20 seconds: a service is restarted, or deployed
 
 OUTAGES: dict[str, Fault] = {
@@ -37,56 +41,37 @@ OUTAGES: dict[str, Fault] = {
 }
 
 
-def call(delete_session: DeleteSession, session_id: str) -> None:
-    delete_session(session_id)
+def call(delete_session: Any, session_id: str) -> None:  # Any: of either kind
+    ended(delete_session(session_id))
 
 
-def block(delete_session: DeleteSession, session_id: str) -> None:
-    with delete_session.on_exit(session_id):
-        pass
+def block(delete_session: Any, session_id: str) -> None:  # Any: of either kind
+    play(delete_session.on_exit(session_id), list)
 
 
-def run_of_one(delete_session: DeleteSession, session_id: str) -> None:
-    list(DeleteManySessions(delete_session)([session_id]))
-
-
-async def call_awaited(delete_session: AsyncDeleteSession, session_id: str) -> None:
-    await delete_session(session_id)
-
-
-async def block_awaited(delete_session: AsyncDeleteSession, session_id: str) -> None:
-    async with delete_session.on_exit(session_id):
-        pass
-
-
-async def run_of_one_awaited(delete_session: AsyncDeleteSession, session_id: str) -> None:
-    assert [_ async for _ in AsyncDeleteManySessions(delete_session)([session_id])]
+def run_of_one(delete_session: Any, session_id: str) -> None:  # Any: of either kind
+    is_blocking = isinstance(delete_session, DeleteSession)
+    delete_many = DeleteManySessions if is_blocking else AsyncDeleteManySessions
+    asyncio.run(listed(delete_many(delete_session)([session_id])))
 
 
 @pytest.mark.parametrize("fault", OUTAGES.values(), ids=OUTAGES)
 @pytest.mark.parametrize("delete", [call, block, run_of_one])
+@pytest.mark.parametrize(
+    ("use_case", "transport"),
+    [(DeleteSession, InMemoryTransport), (AsyncDeleteSession, AsyncInMemoryTransport)],
+    ids=["blocking", "awaited"],
+)
 def test_an_outage_of_20_seconds_costs_no_session(
-    delete: Callable[[DeleteSession, str], None], fault: Fault
+    use_case: UseCase,
+    transport: Callable[[FakeService], object],
+    delete: Callable[..., None],
+    fault: Fault,
 ) -> None:
     service = FakeService()
     session_id = service.open_session()
     service.outage(20, fault)
-    delete(DeleteSession(InMemoryTransport(service), "fc-test"), session_id)
-    assert service.sessions_left_open == []
-
-
-@pytest.mark.parametrize("fault", OUTAGES.values(), ids=OUTAGES)
-@pytest.mark.parametrize("delete", [call_awaited, block_awaited, run_of_one_awaited])
-def test_an_outage_of_20_seconds_costs_no_awaited_session(
-    delete: Callable[[AsyncDeleteSession, str], Awaitable[None]], fault: Fault
-) -> None:
-    async def main() -> None:
-        await delete(AsyncDeleteSession(AsyncInMemoryTransport(service), "fc-test"), session_id)
-
-    service = FakeService()
-    session_id = service.open_session()
-    service.outage(20, fault)
-    asyncio.run(main())
+    delete(use_case(transport(service), "fc-test"), session_id)
     assert service.sessions_left_open == []
 
 
@@ -101,9 +86,9 @@ def test_a_full_pool_of_asyncio_s_threads_delays_neither_names_nor_journals(
         loop, is_over = asyncio.get_running_loop(), threading.Event()
         loop.set_default_executor(ThreadPoolExecutor(1))
         blocked = loop.run_in_executor(None, is_over.wait, 10)
-        journal = FileJournal(tmp_path)
-        async with AsyncDeleteSession(transport, "fc-test", journal=journal) as delete_session:
-            await block_awaited(delete_session, session_id)
+        use_case = AsyncDeleteSession(transport, "fc-test", journal=FileJournal(tmp_path))
+        async with use_case as delete_session, delete_session.on_exit(session_id):
+            pass
         assert not blocked.done()
         is_over.set()
         await blocked

@@ -73,25 +73,6 @@ def test_a_call_that_is_cancelled_at_any_step_leaves_no_task_and_a_transport_tha
     gc.collect()
 
 
-@pytest.mark.parametrize("make_runner", LOOPS, ids=["asyncio", "uvloop"])
-def test_a_busy_pool_of_threads_keeps_no_name_from_being_looked_up(
-    make_runner: Callable[[], asyncio.Runner], net: Net
-) -> None:
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
-        loop.set_default_executor(ThreadPoolExecutor(1))
-        is_sent = threading.Event()
-        busy = loop.run_in_executor(None, is_sent.wait, 10)
-        async with AsyncioTransport(net.serve().api_url.replace("127.0.0.1", "localhost")) as one:
-            await send(one)
-        assert not busy.done()
-        is_sent.set()
-        await busy
-
-    with make_runner() as runner:
-        runner.run(main())
-
-
 # --- what a busy event loop has not seen ---------------------------------------------------------
 
 
