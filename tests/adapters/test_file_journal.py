@@ -6,7 +6,6 @@ import importlib
 import os
 import signal
 import stat
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
@@ -180,32 +179,6 @@ def test_many_threads_and_sweepers_at_once_lose_nothing_and_share_nothing(tmp_pa
 
 
 # --- forks ---------------------------------------------------------------------------------------
-
-FORK = """
-import os, signal, sys
-from firecrawl_interact import FileJournal
-
-journal = FileJournal(sys.argv[1], service="https://a")  # as at the top of a module
-journal.opened("parents")
-if not os.fork():
-    journal.opened("childs")
-    print(os.getpid(), flush=True)
-signal.pause()
-"""
-
-
-def test_a_forked_child_that_lives_on_keeps_no_lock_of_its_dead_parent(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", FORK, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        child = int(process.stdout.readline())
-        try:
-            assert adopted(tmp_path) == []
-            process.kill()
-            process.wait()
-            assert adopted(tmp_path) == ["parents"]
-        finally:
-            os.kill(child, signal.SIGKILL)
 
 
 @pytest.mark.filterwarnings(WITH_THREADS)  # Other tests may have left some.
