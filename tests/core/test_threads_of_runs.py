@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from firecrawl_interact.core import ConnectionLostError, Deletions, Response, SessionFate
+from firecrawl_interact.core import ConnectionLostError, Response, SessionFate
 
 from ..simulation import virtual_time
 from .scripted_transport import DESTROYED, response
@@ -100,6 +100,13 @@ def test_a_run_keeps_no_frame_of_a_failed_request(delete_many: DeleteMany) -> No
     assert (len(requests), failure.__traceback__) == (2, None)
 
 
+@pytest.fixture(autouse=True)
+def sigterm_is_handled_as_before() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
 def press(number: signal.Signals) -> None:
     signal.pthread_kill(threading.main_thread().ident or 0, number)
 
@@ -118,11 +125,8 @@ def test_stop_takes_effect_while_a_response_is_awaited(is_in_handler: bool) -> N
         return DESTROYED
 
     deletions = many(FunctionTransport(respond), concurrency=1)(map(str, count()))
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        assert [outcome.session_id for outcome in deletions] == ["0"]
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    signal.signal(signal.SIGTERM, stop)
+    assert [outcome.session_id for outcome in deletions] == ["0"]
 
 
 def test_a_signal_s_handler_stops_an_awaited_run_whose_event_loop_waits() -> None:
@@ -139,31 +143,7 @@ def test_a_signal_s_handler_stops_an_awaited_run_whose_event_loop_waits() -> Non
         async with asyncio.timeout(5):
             assert [outcome.session_id async for outcome in deletions] == ["0"]
 
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        asyncio.run(main())
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def ask_for_pause(deletions: Deletions, step: int) -> bool:
-    """Ask for the pause, and end the run after so many steps of that, as another thread may."""
-    steps, tracer = 0, sys.gettrace()
-
-    def trace(frame: FrameType, event: str, argument: object) -> Any:  # Any: it returns itself
-        nonlocal steps
-        frame.f_trace_opcodes = True
-        steps += 1
-        if steps == step:
-            assert len(list(deletions)) == 1
-        return trace
-
-    sys.settrace(trace)
-    try:
-        _ = deletions.pause
-    finally:
-        sys.settrace(tracer)
-    return steps >= step
+    asyncio.run(main())
 
 
 def test_a_run_may_go_on_while_another_thread_asks_for_its_pause() -> None:
@@ -171,13 +151,25 @@ def test_a_run_may_go_on_while_another_thread_asks_for_its_pause() -> None:
         is_first = transport.sent.count("a") == 1
         return not_deleted if session_id == "a" and is_first else DESTROYED
 
-    not_deleted = response(200, {"success": False})
-    for step in count(1):
-        transport = FunctionTransport(respond)
+    def trace(frame: FrameType, event: str, argument: object) -> Any:  # Any: it returns itself
+        """End the run after so many steps of the question, as another thread may."""
+        frame.f_trace_opcodes = True
+        if next(steps) == step:
+            assert len(list(deletions)) == 1
+        return trace
+
+    not_deleted, tracer = response(200, {"success": False}), sys.gettrace()
+    for step in count():
+        transport, steps = FunctionTransport(respond), count()
         with many(transport)(["a", "b"]) as deletions:
             assert next(deletions).session_id == "b"  # The other one waits for its retry.
-            if not ask_for_pause(deletions, step):
-                break
+            sys.settrace(trace)
+            try:
+                _ = deletions.pause
+            finally:
+                sys.settrace(tracer)
+        if next(steps) <= step:  # The question had fewer.
+            break
     assert step > 50
 
 
