@@ -464,8 +464,8 @@ def test_a_pause_is_a_warning_when_it_begins(way: type[Way]) -> None:
     with log_records(logging.WARNING) as records:
         play(Scenario(ids="abcd", weather=weather), way)
         play(Scenario(ids="a", meets=PAUSED), way)
-    ends = "; the run ends if this lasts beyond the deadline"
+    ends = "The run ends if this lasts beyond the deadline"
     assert [record.getMessage() for record in records] == [
-        f"outage: no connection. Next request in 0.5 s{ends}",
-        f"rate limit: HTTP 429: Rate limit exceeded. Next request in 60.0 s{ends}",
+        f"outage, retry in 0.5 s: no connection. {ends}",
+        f"rate limit, retry in 60.0 s: HTTP 429: Rate limit exceeded. {ends}",
     ]
