@@ -228,5 +228,6 @@ def check_error(error: TransportError) -> None:
 
 def shows_key(error: TransportError) -> list[str]:
     """List the lines that show the key in a full traceback, as error trackers send it."""
+    part = KEY[:12]  # A message that is cut may end in the middle of the key.
     lines = TracebackException.from_exception(error, capture_locals=True).format()
-    return [line.strip().replace(KEY, "***") for line in lines if KEY in line]
+    return [line.strip().partition(part)[0] + "***" for line in lines if part in line]

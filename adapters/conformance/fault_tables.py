@@ -60,6 +60,9 @@ CUT: dict[str, FaultFunction] = {
     "before the response": sends_and_closes(b""),
     "in the status line": sends_and_closes(b"HTTP/1.1 20"),
     "in the head": sends_and_closes(HEAD[:-2]),
+    "in a header of a response without a body": sends_and_closes(
+        b"HTTP/1.1 204 No Content\r\nX-A: b"
+    ),
     "in the body": sends_and_closes(HEAD + BODY[:-1]),
     "in a chunk": sends_and_closes(CHUNKED + b"11\r\n{"),
     "before the last chunk": sends_and_closes(CHUNKED + b"11\r\n" + BODY + b"\r\n"),
@@ -83,6 +86,7 @@ AMBIGUOUS: dict[str, FaultFunction] = {
     "a length with a sign": sends(OK + b"Content-Length: +17\r\n\r\n" + BODY),
     "a length with chunks": sends(OK + b"Content-Length: 17\r\n" + _IN_CHUNKS),
     "chunks in HTTP/1.0": sends(b"HTTP/1.0 200 OK\r\n" + _IN_CHUNKS),
+    "chunks of a coding": sends(OK + b"Transfer-Encoding: gzip, " + _IN_CHUNKS.split(b" ", 1)[1]),
     "an unknown coding": sends(OK + b"Transfer-Encoding: cow\r\n\r\n" + BODY),
     "no length": sends_and_closes(OK + b"\r\n" + BODY[:-1]),
     "a chunk without its end": sends(OK + _IN_CHUNKS.replace(b"}\r\n", b"}")),
