@@ -30,9 +30,8 @@ def test_the_command_prints(
             stage.put(step.text)
             continue
         done = play(step.text, run, stage.columns)
-        assert as_expected(without_times(done.err), step.err) == step.err
+        err = as_expected(without_times(done.err), step.err)
         in_any_order = stage.columns is None
-        out = without_times(done.out)
-        assert as_expected(out, step.out, in_any_order=in_any_order) == step.out
-        assert done.status == step.status
+        out = as_expected(without_times(done.out), step.out, in_any_order=in_any_order)
+        assert (done.status, err, out) == (step.status, step.err, step.out)
     stage.end()
