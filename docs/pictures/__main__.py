@@ -1,15 +1,13 @@
 """Draw the pictures of the documentation: `make pictures`, or `python -m docs.pictures FOLDER`.
 
-What a picture claims comes from the library. `lifetime` and `run` show requests to a `FakeService`,
-`fates` plays each response, `sweep` reads the lease, and `hexagon` looks each name up. The files
-are committed because GitHub shows them, and tests/docs/test_pictures.py compares them with this.
+What they claim comes from the library. GitHub shows the committed files, which
+tests/docs/test_pictures.py compares. `recording` draws the demo. hexagon.svg is written by hand.
 """
 
 import logging
 import sys
 from pathlib import Path
 
-import firecrawl_interact
 from firecrawl_interact import (
     DeleteSession,
     DeleteSessionError,
@@ -23,7 +21,6 @@ from firecrawl_interact import (
     Reply,
     RetryPolicy,
     SessionFate,
-    core,
 )
 
 from .played import lifetime, run
@@ -48,38 +45,32 @@ def fate_of(*faults: Fault | None) -> SessionFate:
 
 
 def failure(status: int, error: str) -> Reply:
-    """Return a response in which the service reports a failure."""
+    """Return a response in which Firecrawl reports a failure."""
     return Reply(status, json={"success": False, "error": error})
 
 
-LADDER = (
-    ("200 with success: true, or", "404 or 410 with the message", '"session not found"'),
-    ("400, 401, 402, 403 or 429", "from Firecrawl's API"),
-    ("connection failed before", "the request was sent"),
-    ("anything else: 5xx, timeout,", "lost connection, HTML page,", "redirect, other 404"),
+ODD = 200, 302, 404, 408, 409, 425, 500, 502, 503, 504
+LADDER: tuple[tuple[tuple[str, ...], list[Fault | None]], ...] = (
+    (
+        ("200 with success: true, or", "404 or 410 with the message", '"session not found"'),
+        [None, *(failure(status, "Session not found.") for status in (404, 410))],
+    ),
+    (
+        ("400, 401, 402, 403 or 429", "from Firecrawl's API"),
+        [failure(status, "No.") for status in (400, 401, 402, 403, 429)],
+    ),
+    (("connection failed before", "the request was sent"), [NoConnection()]),
+    (
+        ("anything else: 5xx, timeout,", "lost connection, HTML page,", "redirect, other 404"),
+        [NoResponse(), LostResponse(), failure(404, "Hangar request failed."), *map(Reply, ODD)],
+    ),
 )
-"""What is asked of an attempt, from the top down."""
-
-
-def played_fates() -> list[SessionFate]:
-    """Return the fate of each step of the ladder."""
-    missing = "Browser session not found."
-    odd = 200, 302, 404, 408, 409, 425, 500, 502, 503, 504
-    return [
-        fate_of(None, failure(404, missing), failure(410, missing)),
-        fate_of(*(failure(status, "No.") for status in (400, 401, 402, 403, 429))),
-        fate_of(NoConnection()),
-        fate_of(
-            *(Reply(status) for status in odd),
-            *(NoResponse(), LostResponse()),
-            failure(404, "Hangar request failed."),
-        ),
-    ]
+"""What is asked of an attempt, from the top down, and faults for which the answer is yes."""
 
 
 def fates() -> Picture:
     """Draw how the fate follows from what came back."""
-    gone, refused, unsent, unknown = played_fates()
+    gone, refused, unsent, unknown = [fate_of(*faults) for _, faults in LADDER]
     assert refused is unsent
     picture = Picture(
         "fates",
@@ -93,7 +84,7 @@ def fates() -> Picture:
     left, width, top = 34, 226, 50.0
     boxes: list[tuple[float, float]] = []  # the top of each, and its height
     picture.box((left, 16), (width, 34), "send one DELETE", kind="bold")
-    for lines in LADDER:
+    for lines, _ in LADDER:
         picture.line((left + width / 2, top), (left + width / 2, top + 26), has_arrow=True)
         if boxes:
             picture.label(left + width / 2 + 8, top + 17, "no", at="start")
@@ -112,10 +103,8 @@ def fates() -> Picture:
             picture.line(*ends, colour=colour, has_arrow=True)
     loop = (353, top), (353, top + 18), (16, top + 18), (16, 33), (left, 33)
     picture.line(*loop, colour="amber", dashes="4 3", has_arrow=True)
-    text = "retry, while attempts and time remain;"
-    picture.label(
-        left, top + 36, text, "429 and failed connections, too", at="start", colour="amber"
-    )
+    texts = "retry, while attempts and time remain;", "429 and failed connections, too"
+    picture.label(left, top + 36, *texts, at="start", colour="amber")
     return picture
 
 
@@ -167,48 +156,9 @@ def sweep() -> Picture:
     return picture
 
 
-def hexagon() -> Picture:
-    """Draw the core, its ports and their adapters."""
-    ports = {
-        "Transport": ["Urllib3Transport", "AsyncioTransport", "InMemoryTransport"],
-        "Journal": ["FileJournal", "PostgresJournal", "InMemoryJournal"],
-    }
-    shown = {"DeleteSession", "DeleteManySessions", *ports["Transport"], *ports["Journal"]}
-    assert shown <= {*firecrawl_interact.__all__}
-    assert {*ports} <= {*core.__all__}
-    picture = Picture(
-        "hexagon",
-        "The core, its ports and their adapters",
-        "Your program and the command call DeleteSession or DeleteManySessions. The core decides"
-        " every request and every wait. It reaches the outside through two ports: Transport, with"
-        " adapters for urllib3, asyncio and tests; and Journal, with adapters for a directory,"
-        " PostgreSQL and tests.",
-        404,
-    )
-    picture.box((16, 16), (186, 30), "your program", kind="", colour="blue")
-    picture.box((218, 16), (186, 30), "firecrawl-interact", kind="", colour="blue")
-    picture.line((109, 46), (109, 74), has_arrow=True)
-    picture.line((311, 46), (311, 74), has_arrow=True)
-    picture.box((16, 74), (388, 30), "DeleteSession, DeleteManySessions", kind="code")
-    picture.line((210, 104), (210, 128), has_arrow=True)
-    corners = (110, 128), (310, 128), (352, 186), (310, 244), (110, 244), (68, 186), (110, 128)
-    picture.line(*corners, colour="green")
-    picture.text(210, 164, "core", kind="bold", at="middle")
-    lines = "decides every request", "and every wait; no socket,", "file or clock"
-    picture.text(210, 186, *lines, kind="small", at="middle")
-    outside = "Firecrawl, or a fake", "a directory, a table, memory"
-    for (port, names), x, end in zip(ports.items(), (110, 310), outside, strict=True):
-        picture.line((x, 244), (x, 280), has_arrow=True)
-        picture.text(x + 10, 266, f"port {port}", kind="small")
-        picture.box((x - 94, 280), (188, 66), *names, kind="code")
-        picture.line((x, 346), (x, 370), has_arrow=True)
-        picture.label(x, 388, end, colour="ink")
-    return picture
-
-
 def main(folder: Path) -> None:
     """Write all of them into a folder."""
-    for draw in lifetime, fates, run, sweep, hexagon:
+    for draw in lifetime, fates, run, sweep:
         picture = draw()
         (folder / f"{picture.name}.svg").write_text(str(picture), encoding="utf-8")
 

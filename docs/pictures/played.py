@@ -8,13 +8,13 @@ from firecrawl_interact import (
     AsyncDeleteManySessions,
     AsyncDeleteSession,
     AsyncInMemoryTransport,
-    DeletionReceipt,
     FakeService,
+    Fault,
     LostResponse,
     Reply,
     SessionFate,
 )
-from firecrawl_interact.core import Request, Response, TransportError
+from firecrawl_interact.core import Request, Response
 
 from .svg import Picture
 
@@ -27,42 +27,35 @@ class Attempt(NamedTuple):
     session_id: str
     sent_at: float
     ended_at: float
-    result: int | str  #: the HTTP status, or the kind of `TransportError`
+    status: int  #: of the response; 0: it was lost
 
 
-class RecordingTransport(AsyncInMemoryTransport):
-    """Remembers each attempt."""
+class RecordingService(FakeService):
+    """Records each attempt."""
 
-    def __init__(self, service: FakeService) -> None:
-        super().__init__(service)
-        self.attempts: list[Attempt] = []
+    attempts: tuple[Attempt, ...] = ()
 
-    async def send(self, request: Request, timeout: float) -> Response:
-        """Send a request, and note what comes of it."""
-        session_id, sent_at = request.path.rpartition("/")[2], self.monotonic()
-        result: int | str = ""
-        try:
-            response = await super().send(request, timeout)
-            result = response.status
-        except TransportError as error:
-            result = type(error).__name__
-            raise
-        finally:
-            self.attempts.append(Attempt(session_id, sent_at, self.monotonic(), result))
-        return response
+    def respond(self, request: Request, body: bytes = b"") -> tuple[Response, Fault | None]:
+        """Handle a request, and record what comes of it."""
+        response, fault = super().respond(request, body)
+        session_id, now = request.path.rpartition("/")[2], self.monotonic()
+        status = 0 if isinstance(fault, LostResponse) else response.status
+        self.attempts += (Attempt(session_id, now, now + self.latency, status),)
+        return response, fault
 
-    def delete_session(self) -> AsyncDeleteSession:
-        """Return a use case over this transport, whose jitter is the same each time."""
-        return AsyncDeleteSession(self, "fc-test", random=random.Random(1).random)
+
+def deleter(service: FakeService) -> AsyncDeleteSession:
+    """Return a use case over a fake, whose jitter is the same each time."""
+    transport = AsyncInMemoryTransport(service)
+    return AsyncDeleteSession(transport, "fc-test", random=random.Random(1).random)
 
 
 def lifetime() -> Picture:
     """Draw a session that is deleted though a response is lost, and one that is left alone."""
     age, ttl = 45, 600
-    service = FakeService(["fc-test"])
+    service = RecordingService(["fc-test"])
     deleted, left_alone = service.open_session(ttl=ttl), service.open_session(ttl=ttl)
-    transport = RecordingTransport(service)
-    delete_session = transport.delete_session()
+    delete_session = deleter(service)
     service.advance(age)
     service.queue(LostResponse())
     receipt = asyncio.run(delete_session(deleted))
@@ -88,7 +81,8 @@ def lifetime() -> Picture:
     picture.box((LEFT, 40), (RIGHT - LEFT, 14), tint=0)
     picture.box((LEFT, 40), (end - LEFT, 14), colour="green", tint=0.8)
     picture.line((LEFT, 74), (end, 54), (RIGHT, 74), colour="edge")
-    _draw_exchange(picture, transport.attempts[:2], receipt)
+    end_of_call = f"200: {receipt.session_fate.name}, {receipt.credits_billed} credits"
+    _draw_exchange(picture, service.attempts[0], service.attempts[1], end_of_call)
     picture.box((LEFT, 278), (RIGHT - LEFT, 14), colour="amber", tint=0.8)
     for seconds, at in (0, "start"), (ttl // 2, "middle"), (ttl, "end"):
         x = LEFT + scale * seconds
@@ -97,9 +91,8 @@ def lifetime() -> Picture:
     return picture
 
 
-def _draw_exchange(picture: Picture, attempts: list[Attempt], receipt: DeletionReceipt) -> None:
-    lost, retry = attempts
-    assert (lost.result, retry.result, receipt.attempts) == ("ConnectionLostError", 200, 2)
+def _draw_exchange(picture: Picture, lost: Attempt, retry: Attempt, end_of_call: str) -> None:
+    assert (lost.status, retry.status) == (0, 200)
     picture.box((LEFT, 74), (RIGHT - LEFT, 164), tint=0.1)
     you, them, middle = 76, 344, 210
     for x, who in (you, "your process"), (them, "Firecrawl"):
@@ -113,35 +106,33 @@ def _draw_exchange(picture: Picture, attempts: list[Attempt], receipt: DeletionR
     picture.label(middle + 44, 152, "response lost", at="end", colour="red")
     picture.label(you + 8, 174, f"backoff: {retry.sent_at - lost.ended_at:.1f} s", at="start")
     picture.line((them, 222), (you, 222), colour="green", has_arrow=True)
-    text = f"200: {receipt.session_fate.name}, {receipt.credits_billed} credits"
-    picture.label(middle, 217, text, colour="green")
+    picture.label(middle, 217, end_of_call, colour="green")
 
 
-async def _play_run(service: FakeService, begins: float, ends: float) -> list[Attempt]:
+async def _play_run(service: FakeService, begins: float, ends: float) -> None:
     """Delete all sessions of a fake, with an outage between two times."""
-    transport = RecordingTransport(service)
 
     async def have_outage() -> None:
-        await transport.sleep(begins)
+        await AsyncInMemoryTransport(service).sleep(begins)
         service.outage(ends - begins, Reply(503))
 
-    many = AsyncDeleteManySessions(transport.delete_session(), concurrency=3)
+    many = AsyncDeleteManySessions(deleter(service), concurrency=3)
     async with asyncio.TaskGroup() as group:
         group.create_task(have_outage())
-        async with many(service.sessions_left_open) as deletions:
-            fates = {outcome.session_fate async for outcome in deletions}
+        deletions = many(service.sessions_left_open)
+        fates = {outcome.session_fate async for outcome in deletions}
     assert fates == {SessionFate.GONE}
-    return transport.attempts
 
 
 def run() -> Picture:
     """Draw a run over many sessions, through an outage and a rate limit."""
     count, limit, begins, ends = 24, 12, 4, 24
-    service = FakeService(["fc-test"], rate_limit=limit, latency=1)
+    service = RecordingService(["fc-test"], rate_limit=limit, latency=1)
     rows = {service.open_session(f"session-{row:02}"): row for row in range(count)}
-    attempts = asyncio.run(_play_run(service, begins, ends))
+    asyncio.run(_play_run(service, begins, ends))
+    attempts = service.attempts
     deleted, failed, limited = (
-        [attempt for attempt in attempts if attempt.result == status] for status in (200, 503, 429)
+        [attempt for attempt in attempts if attempt.status == status] for status in (200, 503, 429)
     )
     assert len(deleted) + len(failed) + len(limited) == len(attempts)
     waits = limited[0].ended_at
@@ -158,39 +149,34 @@ def run() -> Picture:
         " deleted.",
         330,
     )
-    scale = (RIGHT - LEFT - 8) / seconds
-    _draw_band(picture, LEFT + 4 + scale * begins, scale * (ends - begins), "red", "outage: 503")
-    label = f"rate limit: {wait}"
-    _draw_band(picture, LEFT + 4 + scale * waits, scale * (resumes - waits), "amber", label)
+
+    def x_of(second: float) -> float:
+        return round(LEFT + 4 + (RIGHT - LEFT - 8) / seconds * second, 1)
+
+    _draw_band(picture, x_of(begins), x_of(ends), "red", "outage: 503")
+    _draw_band(picture, x_of(waits), x_of(resumes), "amber", f"rate limit: {wait}")
     for attempt in sorted(attempts):
-        x, y = (
-            LEFT + 4 + scale * attempt.ended_at,
-            53 + 188 / (count - 1) * rows[attempt.session_id],
-        )
-        _draw_mark(picture, round(x, 1), round(y, 1), attempt.result)
+        y = 53 + 188 / (count - 1) * rows[attempt.session_id]
+        _draw_mark(picture, x_of(attempt.ended_at), round(y, 1), attempt.status)
     picture.line((LEFT, 248), (RIGHT, 248))
     for second in range(0, int(seconds), 15):
-        x = round(LEFT + 4 + scale * second, 1)
-        picture.line((x, 248), (x, 253))
-        picture.label(x, 268, f"{second} s")
-    for x, status, text in (
-        (LEFT + 4, 200, f"deleted: {len(deleted)}"),
-        (LEFT + 124, 503, f"failed: {len(failed)}"),
-        (LEFT + 234, 429, f"rate limited: {len(limited)}"),
-    ):
-        _draw_mark(picture, x, 290, status)
-        picture.label(x + 10, 294, text, at="start", colour="ink")
+        picture.line((x_of(second), 248), (x_of(second), 253))
+        picture.label(x_of(second), 268, f"{second} s")
+    kinds = (24, "deleted", deleted), (144, "failed", failed), (254, "rate limited", limited)
+    for x, kind, found in kinds:
+        _draw_mark(picture, x, 290, found[0].status)
+        picture.label(x + 10, 294, f"{kind}: {len(found)}", at="start", colour="ink")
     picture.label(LEFT, 316, f"One row per session. Limit: {limit} requests a minute.", at="start")
     return picture
 
 
-def _draw_band(picture: Picture, x: float, width: float, colour: str, label: str) -> None:
-    picture.box((round(x, 1), 46), (round(width, 1), 202), colour=colour, tint=0.08)
-    picture.label(round(x + width / 2, 1), 38, label, colour=colour)
+def _draw_band(picture: Picture, begin: float, end: float, colour: str, label: str) -> None:
+    picture.box((begin, 46), (end - begin, 202), colour=colour, tint=0.08)
+    picture.label(round((begin + end) / 2, 1), 38, label, colour=colour)
 
 
-def _draw_mark(picture: Picture, x: float, y: float, result: int | str) -> None:
-    if result == 503:
+def _draw_mark(picture: Picture, x: float, y: float, status: int) -> None:
+    if status == 503:
         picture.cross(x, y)
     else:
-        picture.dot(x, y, "green" if result == 200 else "amber", is_ring=result == 429)
+        picture.dot(x, y, "green" if status == 200 else "amber", is_ring=status == 429)

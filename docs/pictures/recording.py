@@ -4,29 +4,22 @@
 when the terminal showed it. A reader who prefers no motion sees the end.
 """
 
-import fcntl
 import os
 import pty
 import re
-import struct
-import subprocess
 import sys
 import termios
 import time
-from contextlib import suppress
 from html import escape
 from itertools import groupby, pairwise
 from pathlib import Path
 
-from .svg import DARK, LIGHT
+from .svg import Picture
 
 HERE = Path(__file__).parent
-COLUMNS, WIDTH, HEIGHT, MARGIN = 60, 6.62, 16, 10  # of a character and around all, in pixels
+COLUMNS, HEIGHT, MARGIN = 60, 16, 10  # of a row and around all, in pixels
 COLORS = {"1": "bold", "38;5;28": "green", "38;5;130": "amber", "38;5;196": "red"}
-STYLE = f"""
-svg {{ {LIGHT} }}
-@media (prefers-color-scheme: dark) {{ svg {{ {DARK} }} }}"""
-MOTION = """
+STYLE = """
 text { font: 11px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; fill: var(--ink) }
 .bold { font-weight: 600 }
 .green { fill: var(--green) }
@@ -39,7 +32,8 @@ text { font: 11px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; fill
 @media (prefers-reduced-motion: no-preference) {
   text { animation: wait 1ms var(--at) both, hide var(--for) var(--from) }
   text.old { animation: show var(--for) var(--at) }
-}"""
+}
+"""
 
 Row = list[tuple[str, str]]  # characters, each with its colour
 
@@ -75,37 +69,24 @@ class Recording:
 
 def play() -> Recording:
     """Play the demo on a terminal."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 60, COLUMNS, 0, 0))
-    environment = os.environ | {"TERM": "xterm-256color", "NO_COLOR": "", "COLUMNS": str(COLUMNS)}
-    demo = [sys.executable, str(HERE.parent / "examples" / "demo.py")]
-    process = subprocess.Popen(  # noqa: S603 - our own demo
-        demo, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
-    )
-    os.close(theirs)
-    recording, began = Recording(), 0.0
-    with suppress(OSError):  # Linux's way to say that the other side has closed
-        while sent := os.read(ours, 65536):
-            began = began or time.monotonic()
-            recording.show(sent.decode(), time.monotonic() - began)
-    if process.wait():
+    recording, began = Recording(), time.monotonic()
+
+    def read(terminal: int) -> bytes:
+        termios.tcsetwinsize(terminal, (60, COLUMNS))
+        sent = os.read(terminal, 65536)
+        recording.show(sent.decode(), time.monotonic() - began)
+        return sent
+
+    os.environ |= {"TERM": "xterm-256color", "NO_COLOR": "", "COLUMNS": str(COLUMNS)}
+    if pty.spawn([sys.executable, str(HERE.parent / "examples" / "demo.py")], read):
         sys.exit("the demo has failed")
     return recording
 
 
-def draw(rows: list[list[tuple[float, Row]]]) -> str:
+def draw(rows: list[list[tuple[float, Row]]]) -> Picture:
     """Draw the rows."""
-    texts = ["".join(letter for letter, _ in row[-1][1]).strip() for row in rows if row]
-    width, height = COLUMNS * WIDTH + 2 * MARGIN, len(rows) * HEIGHT + MARGIN
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}"'
-        f' width="{width:g}" height="{height:g}" role="img" aria-labelledby="title description">',
-        '<title id="title">The demo on a terminal</title>',
-        f'<desc id="description">{escape(" ".join(texts))}</desc>',
-        f"<style>{STYLE}{MOTION}\n</style>",
-        f'<rect x=".5" y=".5" width="{width - 1:g}" height="{height - 1:g}" rx="8"'
-        ' style="fill: var(--card); stroke: var(--edge)"/>',
-    ]
+    text = " ".join("".join(letter for letter, _ in row[-1][1]).strip() for row in rows if row)
+    picture = Picture("demo", "The demo on a terminal", text, len(rows) * HEIGHT + MARGIN, STYLE)
     for number, row in enumerate(rows, 1):
         # What is there for less than a quarter of a second is not seen.
         seen = [one for one, after in pairwise(row) if after[0] - one[0] > 0.25] + row[-1:]
@@ -116,12 +97,12 @@ def draw(rows: list[list[tuple[float, Row]]]) -> str:
                 f'<tspan class="{color}">{escape("".join(letter for letter, _ in letters))}</tspan>'
                 for color, letters in groupby(shown, key=lambda character: character[1])
             ]
-            parts.append(
+            picture.parts.append(
                 f'<text x="{MARGIN}" y="{number * HEIGHT + 1}" xml:space="preserve" style="{times}"'
                 f' class="{"old" if until else ""}">{"".join(spans)}</text>'
             )
-    return "\n".join([*parts, "</svg>", ""])
+    return picture
 
 
 if __name__ == "__main__":
-    (HERE / "demo.svg").write_text(draw(play().versions), encoding="utf-8")
+    (HERE / "demo.svg").write_text(str(draw(play().versions)), encoding="utf-8")

@@ -3,21 +3,17 @@
 from html import escape
 
 WIDTH = 420  # On a screen of 390 px, the smallest text still has 10.5 px.
-LIGHT = (
-    "--card: #ffffff; --edge: #d1d9e0; --ink: #1f2328; --muted: #59636e;"
-    " --green: #1a7f37; --blue: #0969da; --amber: #9a6700; --red: #cf222e"
-)
-DARK = (
-    "--card: #0d1117; --edge: #3d444d; --ink: #f0f6fc; --muted: #9198a1;"
-    " --green: #3fb950; --blue: #58a6ff; --amber: #d29922; --red: #ff7b72"
-)
-STYLE = f"""
-svg {{ {LIGHT} }}
-@media (prefers-color-scheme: dark) {{ svg {{ {DARK} }} }}
-text {{ font: 14px system-ui, -apple-system, "Segoe UI", Arial, sans-serif; fill: var(--ink) }}
-.small {{ font-size: 12.5px }}
-.bold {{ font-weight: 600 }}
-.code {{ font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; font-size: 12px }}
+PALETTE = """
+svg { --card: #ffffff; --edge: #d1d9e0; --ink: #1f2328; --muted: #59636e;
+  --green: #1a7f37; --blue: #0969da; --amber: #9a6700; --red: #cf222e }
+@media (prefers-color-scheme: dark) { svg {
+  --card: #0d1117; --edge: #3d444d; --ink: #f0f6fc; --muted: #9198a1;
+  --green: #3fb950; --blue: #58a6ff; --amber: #d29922; --red: #ff7b72 } }"""
+STYLE = """
+text { font: 14px system-ui, -apple-system, "Segoe UI", Arial, sans-serif; fill: var(--ink) }
+.small { font-size: 12.5px }
+.bold { font-weight: 600 }
+.code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; font-size: 12px }
 """
 
 Point = tuple[float, float]
@@ -26,20 +22,22 @@ Point = tuple[float, float]
 class Picture:
     """An SVG on a card of its own. What is drawn later covers what is there."""
 
-    def __init__(self, name: str, title: str, description: str, height: float) -> None:
+    def __init__(
+        self, name: str, title: str, description: str, height: float, style: str = STYLE
+    ) -> None:
         self.name = name
-        self._parts = [
+        self.parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}"'
             f' width="{WIDTH}" height="{height:g}" role="img" aria-labelledby="title description">',
             f'<title id="title">{escape(title)}</title>',
             f'<desc id="description">{escape(description)}</desc>',
-            f"<style>{STYLE}</style>",
+            f"<style>{PALETTE}{style}</style>",
             f'<rect x=".5" y=".5" width="{WIDTH - 1}" height="{height - 1:g}" rx="8"'
             ' style="fill: var(--card); stroke: var(--edge)"/>',
         ]
 
     def __str__(self) -> str:
-        return "\n".join([*self._parts, "</svg>", ""])
+        return "\n".join([*self.parts, "</svg>", ""])
 
     def text(
         self, x: float, y: float, *lines: str, kind: str = "", at: str = "start", colour: str = ""
@@ -48,7 +46,7 @@ class Picture:
         fill = f' style="fill: var(--{colour})"' if colour else ""
         for line in lines:
             place = f'x="{x:g}" y="{y:g}" text-anchor="{at}"'
-            self._parts.append(f'<text {place} class="{kind}"{fill}>{escape(line)}</text>')
+            self.parts.append(f'<text {place} class="{kind}"{fill}>{escape(line)}</text>')
             y += 17
 
     def label(
@@ -69,7 +67,7 @@ class Picture:
         """Draw a box with lines in its middle."""
         (x, y), (width, height) = corner, size
         place = f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="5"'
-        self._parts += [
+        self.parts += [
             f'{place} style="fill: var(--card)"/>',
             f'{place} style="fill: var(--{colour}); fill-opacity: {tint:g};'
             f' stroke: var(--{colour})"/>',
@@ -83,21 +81,20 @@ class Picture:
         """Draw a line through points, with an arrow at its end if it has one."""
         path = " ".join(f"{x:g},{y:g}" for x, y in points)
         stroke = f"stroke: var(--{colour}); stroke-width: 1.5; stroke-dasharray: {dashes}"
-        self._parts.append(f'<polyline points="{path}" style="fill: none; {stroke}"/>')
+        self.parts.append(f'<polyline points="{path}" style="fill: none; {stroke}"/>')
         if has_arrow:
             (x1, y1), (x2, y2) = points[-2:]
             length = abs(x2 - x1) + abs(y2 - y1)  # Each last stretch is horizontal or vertical.
             dx, dy = 7 * (x2 - x1) / length, 7 * (y2 - y1) / length
-            back, aside = (x2 - dx, y2 - dy), (dy / 2, dx / 2)
-            one = back[0] - aside[0], back[1] - aside[1]
-            other = back[0] + aside[0], back[1] + aside[1]
+            one = x2 - dx - dy / 2, y2 - dy - dx / 2
+            other = x2 - dx + dy / 2, y2 - dy + dx / 2
             self.line(one, (x2, y2), other, colour=colour)
 
     def dot(self, x: float, y: float, colour: str, *, is_ring: bool = False) -> None:
         """Draw a dot, or a ring."""
         fill = "card" if is_ring else colour
         style = f"fill: var(--{fill}); stroke: var(--{colour}); stroke-width: 1.5"
-        self._parts.append(f'<circle cx="{x:g}" cy="{y:g}" r="3" style="{style}"/>')
+        self.parts.append(f'<circle cx="{x:g}" cy="{y:g}" r="3" style="{style}"/>')
 
     def cross(self, x: float, y: float, radius: float = 2.5) -> None:
         """Draw a red cross."""

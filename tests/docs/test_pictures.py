@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import firecrawl_interact
+
 from .pages import PAGES, ROOT, found, text_of
 
 FOLDER = ROOT / "docs" / "pictures"
@@ -26,6 +28,11 @@ def test_each_picture_is_as_the_library_draws_it_now(tmp_path: Path) -> None:
 def test_each_picture_is_on_a_page_and_said_in_words() -> None:
     assert {name for _, name in SHOWN} == {path.stem for path in FOLDER.glob("*.svg")}
     assert [name for words, name in SHOWN if len(words) < 40] == []
+
+
+def test_the_picture_of_the_ports_has_public_names() -> None:
+    lines = re.findall(r'class="code">([^<]+)<', drawing("hexagon"))
+    assert {*", ".join(lines).split(", ")} <= {*firecrawl_interact.__all__}
 
 
 def test_the_words_beside_a_picture_have_its_figures() -> None:
