@@ -20,7 +20,7 @@ from firecrawl_interact import FakeService, LoopbackService, Reply
 from firecrawl_interact.core import Request, Response
 
 HOST = "api.firecrawl.dev"
-UNSET = ("FIRECRAWL_API_URL", "NO_PROXY", "SENTRY_DSN", "SSL_CERT_DIR", "https_proxy", "no_proxy")
+UNSET = ("FIRECRAWL_API_URL", "NO_PROXY", "SSL_CERT_DIR", "https_proxy", "no_proxy")
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -65,7 +65,7 @@ def run_python(code: str, folder: Path) -> str:
     file = folder / ("test_page.py" if has_tests else "page.py")
     file.write_text(code, encoding="utf-8")
     runner = ["-m", "pytest", "-q", "-p", "pytest_asyncio.plugin"] if has_tests else ["-W", "error"]
-    if "adapters.conformance" in code:  # The kit waits for what must not come.
+    if "adapters.conformance" in code:  # The suite waits for what must not come.
         runner += ["-p", "xdist", "-n", "4"]
     return run([sys.executable, *runner, file.name], folder)
 
