@@ -76,7 +76,7 @@ dist: $(VENV)/.dev
 INSTALL = $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check
 
 $(VENV)/.pip: pyproject.toml
-	@echo "Setting up $(VENV), once: a virtual environment with the library and what it needs ..."
+	@echo "Setting up $(VENV): a virtual environment with the library and what it needs ..."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(INSTALL) --upgrade 'pip>=25.1'
 	@touch $@

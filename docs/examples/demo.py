@@ -94,13 +94,13 @@ class Firecrawl(FakeService):
             self.outage(self.plot.outage)
         return super().respond(request, body)
 
-    def credits_billed(self) -> int:
-        """Let the sessions that still run expire, and add up what all sessions have cost."""
+    def bills(self) -> dict[str, int]:
+        """Let the sessions that still run expire, and return the credits of each session."""
         self.rate_limit = None
         self.advance(3600)
         with DeleteSession(InMemoryTransport(self), API_KEY) as delete_session:
             receipts = [delete_session(session_id) for session_id in self._session_ids]
-        return sum(int(receipt.credits_billed or 0) for receipt in receipts)
+        return {receipt.session_id: int(receipt.credits_billed or 0) for receipt in receipts}
 
 
 def send_delete(api_url: str, session_id: str) -> str:
@@ -149,7 +149,7 @@ def lose_a_response(bare: Firecrawl, ours: Firecrawl, delete_barely: DeleteBarel
     tell_act("1. Firecrawl deletes a session, but its response is lost.")
     [session_id] = bare.open_sessions(1)
     error = delete_barely(session_id)
-    tell(f"Bare client: unknown. {error}: is it gone?" if error else "Bare client: gone.")
+    tell(f"Bare client: unknown. {error}: was it deleted?" if error else "Bare client: gone.")
     [session_id] = ours.open_sessions(1)
     run("delete $SESSION_ID", "delete", session_id)
     tell("A retry shows that it is gone. Firecrawl bills it once.")
@@ -173,11 +173,15 @@ def survive_a_kill(bare: Firecrawl, ours: Firecrawl) -> None:
     count = bare.plot.killed
     tell_act(f"3. A process is killed while it uses {count} sessions.")
     bare.open_sessions(count)  # Whatever client it has, a process that is killed sends nothing.
-    tell(f"Bare client: {count} untouched. They run until they expire.")
+    tell(f"Bare client: {count} still running, until they expire.")
     killed = [sys.executable, "-c", USE_AND_DIE, "journal", *ours.open_sessions(count)]
-    if subprocess.run(killed, check=False, timeout=60).returncode != -signal.SIGKILL:
+    status = subprocess.run(killed, check=False, timeout=60).returncode
+    if status != -signal.SIGKILL:
         sys.exit("the process was not killed")
-    tell("The journal has them, so a sweep can delete them.")
+    tell(
+        f"The process with firecrawl-interact was killed, too (exit status {status}). It had"
+        " recorded its sessions in a journal, so a sweep can delete them."
+    )
     run("sweep journal", "sweep", "journal")
 
 
@@ -202,9 +206,14 @@ def main(plot: Plot = Plot()) -> None:  # noqa: B008 - immutable
         survive_a_kill(bare, ours)
     if left := ours.sessions_left_open:
         sys.exit(f"sessions left open: {left}")
-    count = len(bare.sessions_left_open)
-    without, with_it = bare.credits_billed(), ours.credits_billed()
-    tell_act(f"Cost: bare client {without} credits ({count} sessions left), {COMMAND} {with_it}.")
+    running = bare.sessions_left_open
+    bills = bare.bills()
+    without, with_it = sum(bills.values()), sum(ours.bills().values())
+    tell_act(f"Cost: bare client {without} credits, {COMMAND} {with_it}.")
+    if running:
+        each = bills[running[0]]
+        left = f"The bare client left {len(running)} sessions."
+        tell(f"{left} Each runs until it expires, at {each} credits.")
 
 
 if __name__ == "__main__":

@@ -74,20 +74,22 @@ def test_no_bar_is_in_the_way_of_what_reads_a_pipe(service: WatchedService) -> N
 @pytest.mark.parametrize(
     ("reply", "note"),
     [
-        (Reply(429, headers={"Retry-After": "9"}), "rate limit: HTTP 429. "),
-        (Reply(503, b'{"error": "Away."}'), "outage: HTTP 503: Away. "),
+        (Reply(429, headers={"Retry-After": "9"}), r"rate limit, retry in 9\.0 s: HTTP 429\."),
+        (Reply(503, b'{"error": "Away."}'), r"outage, retry in [\d.]+ s: HTTP 503: Away\."),
     ],
 )
-def test_why_it_waits_is_a_line_when_the_wait_begins(
+def test_when_a_wait_begins_a_line_says_how_long_and_why_and_shows_that_it_is_cut(
     service: WatchedService, reply: Reply, note: str
 ) -> None:
     service.outage(3600, reply)
-    terminal = Terminal("delete", *map(str, range(9)), columns=40)
-    terminal.await_text(note)
+    terminal = Terminal("delete", *map(str, range(9)), columns=60)
+    terminal.await_text("...\r\n")
     terminal.send_signal(signal.SIGTERM)
     done = terminal.finish()
     assert done.status == 143
-    assert [row for row in rows(done.out) if re.match(rf"\d\d:\d\d:\d\dZ {note}", row)]
+    [line, *_] = [row for row in rows(done.out) if re.match(rf"\d\d:\d\d:\d\dZ {note}", row)]
+    assert line.endswith("...")
+    assert len(line) <= 60
 
 
 @pytest.mark.parametrize(
@@ -117,6 +119,18 @@ def test_the_bar_counts_no_seconds_while_it_waits_for_responses(service: Watched
     service.outage(0)
     service.responds.set()
     assert "2 of 2 sessions gone" in terminal.finish().out
+
+
+def test_the_bar_says_that_a_run_still_tries_while_one_id_fails_for_itself(
+    service: WatchedService,
+) -> None:
+    session_ids = [service.open_session() for _ in range(2)]
+    service.queue(*[Reply(503)] * 100, session_id=session_ids[0])
+    terminal = Terminal("delete", *session_ids)
+    for seconds in (3, 4):
+        terminal.await_text(f"[######------] 1/2  still trying, {seconds} s")
+    terminal.send_signal(signal.SIGTERM)
+    assert terminal.finish().status == 143
 
 
 @pytest.mark.parametrize("columns", [20, 40])
@@ -339,3 +353,12 @@ def test_a_pipe_that_nobody_reads_stops_the_run_and_standard_error_names_all(
     assert stopped == "Stopped: cannot write to standard output (Broken pipe)."
     assert summary.startswith(f"{len(gone)} of 30 sessions gone, ")
     assert following == NEXT
+
+
+def test_a_pipe_that_nobody_reads_floods_no_terminal(service: WatchedService) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    shown = Terminal("delete", "--json", *map(str, range(30)), stdout=write)
+    os.close(write)
+    [summary] = rows(shown.finish().out)
+    assert json.loads(summary)["sessions"] == 30
