@@ -27,6 +27,7 @@ LIKE_GONE += ["The session not found by this worker runs elsewhere.", "session n
 LIKE_GONE += ["Session expired", "Session not found. Retry later", "\u017fession not found"]
 RATE_LIMIT = "Rate limit exceeded. Consumed (req/min): 11. please retry after {}s, resets at noon"
 RATE_LIMITS = [RATE_LIMIT.format(wait) for wait in (1, 34, "99999999999", -1, "2 s, retry after 3")]
+RATE_LIMITS += ["RETRY AFTER 2 S", "retry after 2m"]
 ECHOES = [KEY, f"Bearer {KEY} is revoked", f"x{KEY}9", "x" * 490 + KEY, KEY * 2]
 TEXTS = {
     200: ["Not now."],
@@ -63,7 +64,8 @@ PAGES += [b'{"error":{"message":"Browser session not found."}}', KEY.encode() + 
 DATE = "Mon, 24 Nov 2025 22:16:26 GMT"
 WAITS = ["0", "20", " 7\t", "999999999", "1234567890", "-1", "1.5", "soon", "", KEY]
 WAITS += ["Mon, 24 Nov 2025 22:17:00 GMT", "Monday, 24-Nov-25 22:17:00 GMT"]
-WAITS += ["Sun Nov  6 08:49:37 1994"]
+WAITS += ["Mon, 24 Nov 2025 23:17:00 +0100", "Sun Nov  6 08:49:37 1994", "\u0665"]
+WAITS += ["Fri, 31 Dec 100000 23:59:59 GMT", f"Sun, 06 Nov 1994 {'9' * 20}:49:37 GMT"]
 HEADERS = [
     {"date": date, **wait, **request_id}
     for date in (DATE, DATE, "once", "Mon Nov 24 22:17:00 2025")

@@ -109,80 +109,10 @@ def test_a_long_page_is_quoted_in_part_and_escaped() -> None:
     assert f" '\\x1b[31m\ufffd{'x' * 91}'. " in str(error)
 
 
-# How long the service asks to wait, and in which forms. More of them: `test_fuzzed_responses`
-
-DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
-
-
-def asked(header: str | None, said: str = "", date: str = DATE) -> float | None:
-    """The seconds that a response asks for, as its error gives them."""
-    headers = {"date": date} if header is None else {"date": date, "retry-after": header}
-    busy = response(429, {"success": False, "error": said}, headers)
-    return error_of(core.RateLimitError, busy).retry_after
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        (" \t00010 ", 10.0),
-        ("Sun, 06 Nov 1994 10:49:38 +0200", 1.0),
-        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
-    ],
-)
-def test_a_date_is_counted_from_the_response_s_own(header: str, seconds: float) -> None:
-    assert asked(header) == seconds
-
-
-@pytest.mark.parametrize(
-    ("header", "date"),
-    [
-        *((header, DATE) for header in ("", "-1", "1.5", "5, 7", "\u0665", "9" * 10, "soon")),
-        ("Fri, 31 Dec 100000 23:59:59 GMT", DATE),
-        ("Sun, 06 Nov 1994 99999999999999999999:49:37 GMT", DATE),
-        (DATE, ""),
-        (DATE, "784111777"),
-    ],
-    ids=lambda text: ascii(text)[:40],
-)
-def test_what_is_neither_is_ignored_and_the_text_counts(header: str, date: str) -> None:
-    assert asked(header, date=date) is None
-    assert asked(header, "please retry after 34s, resets at noon", date) == 34.5
-
-
-@pytest.mark.parametrize(
-    ("said", "seconds"),
-    [
-        ("RETRY AFTER 2 S", 2.5),
-        ("retry after 0s", 0.5),
-        ("retry after 2m", None),
-    ],
-)
-def test_the_text_names_the_wait_in_whole_seconds(said: str, seconds: float | None) -> None:
-    assert asked(None, said) == seconds
-
-
 def test_the_message_has_the_wait_if_the_response_asks_for_one() -> None:
     told = error_of(core.RateLimitError, response(429, {"success": False}, {"retry-after": "3600"}))
     assert told.advice == "Delete it again in 3600 s."
     assert error_of(core.RateLimitError, response(429, {})).advice == "Delete it again in a minute."
-
-
-@pytest.mark.parametrize(
-    ("header", "field", "seconds"),
-    [
-        ("20", 30, 20),
-        (None, 30, 30),
-        ("soon", 30.5, 30.5),
-        (None, 0, 0),
-        *((None, odd, 40.5) for odd in ("30", True, None, -1, 1e9, [30])),
-    ],
-)
-def test_the_header_counts_before_the_field_and_that_before_the_text_whose_half_second_is_its_own(
-    header: str | None, field: object, seconds: float
-) -> None:
-    said = {"success": False, "error": "please retry after 40s", "retry_after_seconds": field}
-    headers = {} if header is None else {"retry-after": header}
-    assert error_of(core.RateLimitError, response(429, said, headers)).retry_after == seconds
 
 
 # The errors as objects
