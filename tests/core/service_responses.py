@@ -65,7 +65,11 @@ DATE = "Mon, 24 Nov 2025 22:16:26 GMT"
 WAITS = ["0", "20", " 7\t", "999999999", "1234567890", "-1", "1.5", "soon", "", KEY]
 WAITS += ["Mon, 24 Nov 2025 22:17:00 GMT", "Monday, 24-Nov-25 22:17:00 GMT"]
 WAITS += ["Mon, 24 Nov 2025 23:17:00 +0100", "Sun Nov  6 08:49:37 1994", "\u0665"]
-WAITS += ["Fri, 31 Dec 100000 23:59:59 GMT", f"Sun, 06 Nov 1994 {'9' * 20}:49:37 GMT"]
+WAITS += [
+    "Thu, 01 Jan 1970 00:00:00 GMT",
+    "Fri, 31 Dec 100000 23:59:59 GMT",
+    f"Sun, 06 Nov 1994 {'9' * 20}:49:37 GMT",
+]
 HEADERS = [
     {"date": date, **wait, **request_id}
     for date in (DATE, DATE, "once", "Mon Nov 24 22:17:00 2025")
