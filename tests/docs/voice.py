@@ -10,7 +10,7 @@ NEVER = re.compile(
     r"\b(destroy\w*|sign-in|time-to-live|line ends?|white space|own words|what became|asks? again"
     r"|hooks?|factory|excused|spread out|batch|clean[- ]?up|on the way|the kit|remember\w*"
     r"|(?:the|its) service|somebody|nobody|anybody|no one|whoever"
-    r"|(?-i:Nothing) (?!(?:was|is|has been) (?:sent|tried))"
+    r"|(?-i:Nothing) (?!to delete|(?:was|is|has been) (?:sent|tried))"
     r")\b",
     re.IGNORECASE,
 )
