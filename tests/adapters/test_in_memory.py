@@ -4,16 +4,12 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import anyio
 import pytest
 
 from firecrawl_interact import (
-    AsyncDeleteManySessions,
-    AsyncDeleteSession,
     AsyncInMemoryTransport,
-    DeleteManySessions,
     DeleteSession,
     DeletionReceipt,
     FakeService,
@@ -33,6 +29,8 @@ from firecrawl_interact.core import (
     TimedOutError,
     TransportError,
 )
+
+from ..core.side_by_side import DeleteMany, listed, many, many_awaited
 
 Send = Callable[[FakeService, str], Response]
 
@@ -143,29 +141,20 @@ def test_requests_of_many_threads_overlap() -> None:
 # --- runs ----------------------------------------------------------------------------------------
 
 
-def blocking(service: FakeService, ids: list[str], **options: Any) -> None:  # Any: as a user's
-    delete_session = DeleteSession(InMemoryTransport(service), "fc-test", **options)
-    with DeleteManySessions(delete_session)(ids) as deletions:
-        list(deletions)
-
-
-def awaited(service: FakeService, ids: list[str], **options: Any) -> None:  # Any: as a user's
-    async def main() -> None:
-        delete_session = AsyncDeleteSession(AsyncInMemoryTransport(service), "fc-test", **options)
-        async with AsyncDeleteManySessions(delete_session)(ids) as deletions:
-            [_ async for _ in deletions]
-
-    asyncio.run(main())
-
-
-@pytest.mark.parametrize("run", [blocking, awaited])
-def test_a_run_of_twenty_minutes_takes_no_time_of_a_users_test(run: Callable[..., None]) -> None:
+@pytest.mark.parametrize(
+    ("delete_many", "transport"),
+    [(many, InMemoryTransport), (many_awaited, AsyncInMemoryTransport)],
+    ids=["blocking", "awaited"],
+)
+def test_a_run_of_twenty_minutes_takes_no_time_of_a_users_test(
+    delete_many: DeleteMany, transport: Callable[[FakeService], object]
+) -> None:
     service = FakeService(rate_limit=10, latency=1)
     ids = [service.open_session(ttl=3600) for _ in range(200)]
     service.outage(200)
     told: list[Outcome] = []
     began = time.monotonic()
-    run(service, ids, on_outcome=told.append)
+    asyncio.run(listed(delete_many(transport(service), on_outcome=told.append)(ids)))
     assert service.monotonic() > 1200
     assert [type(outcome) for outcome in told] == [DeletionReceipt] * 200
     # Half a second on an idle machine.
