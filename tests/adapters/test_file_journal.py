@@ -7,8 +7,6 @@ import os
 import signal
 import stat
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -153,29 +151,6 @@ def test_a_directory_that_a_sweeper_removes_before_it_is_locked_is_made_again(
         journal.opened("one")
     assert removed
     assert adopted(tmp_path) == ["one"]
-
-
-def test_many_threads_and_sweepers_at_once_lose_nothing_and_share_nothing(tmp_path: Path) -> None:
-    descriptors = len(os.listdir("/dev/fd"))
-    with FileJournal(tmp_path, service="https://a") as living:
-
-        def work(number: int) -> list[str]:
-            living.opened(f"living-{number}")
-            leave_and_sweep = FileJournal(tmp_path, service="https://a")
-            leave_and_sweep.opened(f"dead-{number}")
-            leave_and_sweep.close()
-            found = list(leave_and_sweep.adopt_orphans())
-            for session_id in found:
-                leave_and_sweep.gone(session_id)
-            leave_and_sweep.close()
-            return found
-
-        with ThreadPoolExecutor(50) as threads:
-            found = [*chain(*threads.map(work, range(50)))]
-        found += adopted(tmp_path)
-        assert sorted(found) == sorted(f"dead-{number}" for number in range(50))
-    assert len(adopted(tmp_path)) == 50
-    assert len(os.listdir("/dev/fd")) <= descriptors
 
 
 # --- forks ---------------------------------------------------------------------------------------

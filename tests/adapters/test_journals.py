@@ -1,16 +1,20 @@
 """What all journals have from one place, beyond what the conformance kit checks."""
 
 import copy
+import os
 import pickle
 import sys
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import chain
+from pathlib import Path
 
 import pytest
 
-from firecrawl_interact import InMemoryJournal, JournalError
+from firecrawl_interact import FileJournal, InMemoryJournal, JournalError
+from firecrawl_interact.adapters.journals.base import BaseJournal
 
 
 @pytest.mark.parametrize(
@@ -64,29 +68,43 @@ def eager_threads() -> Iterator[None]:
     sys.setswitchinterval(usual)
 
 
+def in_memory(_: Path) -> Callable[[], InMemoryJournal]:
+    return partial(InMemoryJournal, InMemoryJournal())
+
+
+def in_files(directory: Path) -> Callable[[], FileJournal]:
+    return partial(FileJournal, directory)
+
+
 @pytest.mark.usefixtures("eager_threads")
-def test_an_orphan_of_memory_is_one_adopters_while_other_threads_record_and_forget() -> None:
-    left = {f"left-{number}" for number in range(2_000)}
-    begin = threading.Barrier(6, timeout=30)
+@pytest.mark.parametrize(
+    ("storage", "rounds"),
+    [(in_memory, 20), (in_files, 1)],  # Without a lock, each third time in memory goes wrong.
+)
+def test_many_threads_and_sweepers_at_once_lose_nothing_and_share_nothing(
+    storage: Callable[[Path], Callable[[], BaseJournal]], rounds: int, tmp_path: Path
+) -> None:
+    def work(number: int) -> list[str]:
+        living.opened(f"living-{number}")
+        leaves_and_sweeps = make_journal()
+        for place in range(5):
+            leaves_and_sweeps.opened(f"dead-{number}-{place}")
+        leaves_and_sweeps.close()
+        found = list(leaves_and_sweeps.adopt_orphans())
+        for session_id in found:
+            leaves_and_sweeps.gone(session_id)
+        leaves_and_sweeps.close()
+        return found
 
-    def adopt(journal: InMemoryJournal) -> list[str]:
-        begin.wait()
-        return list(journal.adopt_orphans())
-
-    def record(journal: InMemoryJournal) -> list[str]:
-        begin.wait()
-        for number in range(500):
-            journal.opened(f"session-{number}")
-            journal.gone(f"session-{number}")
-        return []
-
-    with ThreadPoolExecutor(6) as threads:
-        for _ in range(12):  # Without a lock, each second time goes wrong.
-            with InMemoryJournal() as first:
-                for session_id in left:
-                    first.opened(session_id)
-            work = [threads.submit(what, InMemoryJournal(first)) for what in [adopt, record] * 3]
-            assert sorted(one for done in work for one in done.result()) == sorted(left)
+    descriptors = len(os.listdir("/dev/fd"))
+    for _ in range(rounds):
+        make_journal = storage(tmp_path)
+        with make_journal() as living, ThreadPoolExecutor(50) as threads:
+            found = [*chain(*threads.map(work, range(50)))]
+        assert len(found) == len(set(found)) == 50 * 5
+        with make_journal() as sweeper:
+            assert len(list(sweeper.adopt_orphans())) == 50
+    assert len(os.listdir("/dev/fd")) <= descriptors
 
 
 @pytest.mark.parametrize("copy_of", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])  # noqa: S301 - our own bytes
