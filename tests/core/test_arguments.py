@@ -18,7 +18,7 @@ from firecrawl_interact import core
 from firecrawl_interact.adapters import AsyncioTransport, FileJournal, Urllib3Transport
 
 from .scripted_transport import DESTROYED, SESSION_ID, ScriptedTransport, delete_blocking, error_of
-from .side_by_side import FunctionTransport, many
+from .side_by_side import FunctionTransport, listed, many
 
 CANARY = "canary-0123"
 BLOCKING = core.DeleteSession(Urllib3Transport(), CANARY)
@@ -244,28 +244,23 @@ def test_a_run_takes_ids_and_limits_that_can_work(use_case: Callable[..., Any]) 
     use_case(shutdown_timeout=0)
 
 
-@pytest.mark.filterwarnings("ignore:<.* was never iterated")
-@both_runs
-def test_a_generator_that_has_ended_is_told_of(use_case: Callable[..., Any]) -> None:
-    ids = (name for name in "a")
-    use_case()(ids)  # It has not ended.
-    assert list(ids) == ["a"]
-    words = r"a generator that has ended: .* pass a list\."
-    with pytest.warns(RuntimeWarning, match=words) as warned:
-        use_case()(ids)
-    assert warned[0].filename == __file__
-
-
 async def awaited_ids() -> AsyncGenerator[str]:
     yield SESSION_ID
 
 
 @pytest.mark.filterwarnings("ignore:<.* was never iterated")
-def test_an_asynchronous_generator_that_has_ended_is_told_of() -> None:
-    ids = awaited_ids()
-    asyncio.run(ids.aclose())
-    with pytest.warns(RuntimeWarning, match="a generator that has ended"):
-        core.AsyncDeleteManySessions(AWAITED)(ids)
+@pytest.mark.parametrize(
+    ("use_case", "ids"),
+    [*((run, (name for name in "a")) for run in RUNS), (RUNS[1], awaited_ids())],
+    ids=["blocking", "awaited", "asynchronous ids"],
+)
+def test_a_generator_that_has_ended_is_told_of(use_case: Callable[..., Any], ids: Any) -> None:
+    use_case()(ids)  # It has not ended.
+    asyncio.run(listed(ids))
+    words = r"a generator that has ended: .* pass a list\."
+    with pytest.warns(RuntimeWarning, match=words) as warned:
+        use_case()(ids)
+    assert warned[0].filename == __file__
 
 
 def test_what_is_of_the_other_kind_is_refused_by_a_run() -> None:

@@ -13,10 +13,6 @@ from firecrawl_interact.core.runs.pace import Job, Pace, Verdict
 POLICY = core.RetryPolicy(deadline=100)
 
 
-def new_job() -> Job:
-    return Job("a", POLICY)
-
-
 def middle() -> float:
     return 0.5
 
@@ -70,7 +66,7 @@ def play(pace: Pace, events: Sequence[Event]) -> Verdict | None:
     landings = [(event.landed_at, "landed", event) for event in events]
     sendings = [(event.sent_at, "sent", event) for event in events]
     for at, what, event in sorted([*landings, *sendings], key=itemgetter(0)):
-        job = jobs.setdefault(event.session_id, new_job())
+        job = jobs.setdefault(event.session_id, Job("a", POLICY))
         if what == "sent":
             job.sent_at = at
             job.attempts += 1
