@@ -1,9 +1,8 @@
 """The demo: what it says of the cost comes from its fakes, and changes with what goes wrong."""
 
-import importlib.util
 import os
+import runpy
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -13,18 +12,7 @@ from .transcripts import BIN
 pytestmark = [pytest.mark.enable_socket, on_unix]
 
 
-@pytest.fixture
-def demo(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.setenv("PATH", f"{BIN}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("FIRECRAWL_API_URL", "")  # The demo sets both, and they are put back.
-    monkeypatch.setenv("FIRECRAWL_API_KEY", "")
-    path = Path(__file__).parents[2] / "docs" / "examples" / "demo.py"
-    spec = importlib.util.spec_from_file_location("demo", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+DEMO = Path(__file__).parents[2] / "docs" / "examples" / "demo.py"
 
 
 @pytest.mark.slow
@@ -45,7 +33,14 @@ def demo(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     ],
 )
 def test_the_cost_is_what_the_fakes_have_billed(
-    demo: ModuleType, capfd: pytest.CaptureFixture[str], faults: dict[str, int], cost: list[str]
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    faults: dict[str, int],
+    cost: list[str],
 ) -> None:
-    demo.main(demo.Plot(sessions=6, outage=0.4, **faults))
+    monkeypatch.setenv("PATH", f"{BIN}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("FIRECRAWL_API_URL", "")  # The demo sets both, and they are put back.
+    monkeypatch.setenv("FIRECRAWL_API_KEY", "")
+    demo = runpy.run_path(str(DEMO))
+    demo["main"](demo["Plot"](sessions=6, outage=0.4, **faults))
     assert capfd.readouterr().out.splitlines()[-len(cost) :] == cost
