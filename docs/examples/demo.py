@@ -212,8 +212,8 @@ def main(plot: Plot = Plot()) -> None:  # noqa: B008 - immutable
     tell_act(f"Cost: bare client {without} credits, {COMMAND} {with_it}.")
     if running:
         each = bills[running[0]]
-        left = f"The bare client left {len(running)} sessions."
-        tell(f"{left} Each runs until it expires, at {each} credits.")
+        why = f"The bare client left {len(running)} sessions."
+        tell(f"{why} Each runs until it expires, at {each} credits.")
 
 
 if __name__ == "__main__":
