@@ -1,7 +1,7 @@
 """Where a response begins and ends, by its bytes alone: what the conformance kit leaves out.
 
 Any bytes, in any pieces, are read as a plain reader reads them (`tests/proof/http_reader.py`). It
-shares no code with the library. `tests/proof` does so for longer.
+shares no code with the library.
 """
 
 import inspect
@@ -131,25 +131,17 @@ def classes_of(response: HttpResponse, data: bytes) -> Iterator[str]:
         yield "responses without a body"
 
 
-def fuzz(profile: settings) -> Counter[str]:
-    """Check examples of each kind of stream, and return how often each class came."""
-    seen: Counter[str] = Counter()
-    for data in LIMITS:
-        check(data, [], seen)
-    examples = max(35, profile.max_examples // 5)
-    places = st.lists(st.integers(0, 2 * MAX_BODY_BYTES), max_size=3)
-    for share, streams in STREAMS:
-        look = settings(profile, max_examples=share * examples)(
-            given(data=streams, places=places)(check)
-        )
-        look(seen=seen)
-    return seen
-
-
 def test_any_bytes_in_any_pieces_are_read_as_a_plain_reader_reads_them(
     record_property: Callable[[str, object], None],
 ) -> None:
-    seen = fuzz(settings())
+    seen: Counter[str] = Counter()
+    for data in LIMITS:
+        check(data, [], seen)
+    examples = max(35, settings().max_examples // 5)
+    places = st.lists(st.integers(0, 2 * MAX_BODY_BYTES), max_size=3)
+    for share, streams in STREAMS:
+        look = settings(max_examples=share * examples)(given(data=streams, places=places)(check))
+        look(seen=seen)
     record_property("fuzzed streams", shares(seen))
     reasons = set(re.findall(r'"(\w[^"]* [^"]*)"\)', inspect.getsource(http_reader)))
     assert {name.partition(": ")[2] for name in seen} - {""} == reasons
