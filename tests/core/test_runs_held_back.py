@@ -161,18 +161,6 @@ def test_failures_by_chance_cost_no_more_than_one_by_one(concurrency: int, way: 
     assert 400 - destroyed(watch) <= 8  # 400 x 0.3 ** 4 is 3
 
 
-@both_ways
-@pytest.mark.parametrize("concurrency", [1, 8])
-@pytest.mark.parametrize(
-    "kind",
-    [k.BACKEND_404.after(0.1), k.NOT_A_UUID.after(0.1), k.STOPPING.after(0.3), k.NOT_DELETED],
-)
-def test_bad_ids_cost_no_other_id(kind: k.Kind, concurrency: int, way: type[Way]) -> None:
-    good = "." * 20
-    for marks in (good + "x", good + "x" * 20, "x" * 8 + good, "x" * 20 + good, "x.x" * 10, "xx"):
-        assert with_bad_ids(marks, kind, concurrency, way).world.flaws == [], marks
-
-
 SHUFFLED = ["x"] * 50 + ["."] * 250
 random.Random(5).shuffle(SHUFFLED)  # noqa: S311 - a list, no secret
 
