@@ -173,7 +173,7 @@ def test_it_runs_again_and_again_at_the_port_asked_for_and_has_no_address_meanwh
             pass
     again = LoopbackService(service, port=port)
     for _ in range(2):
-        with pytest.raises(FakeServiceError, match="does not run"):
+        with pytest.raises(FakeServiceError, match=r"does not run\. Use it in a `with` block"):
             _ = again.api_url
         with again, Urllib3Transport(again.api_url) as transport:
             assert again.api_url == f"http://127.0.0.1:{port}"
