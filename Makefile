@@ -7,6 +7,9 @@ VENV ?= .make
 BIN = $(VENV)/bin
 DIST ?= dist
 MAKEFLAGS += --no-print-directory
+# The tests start hundreds of processes, and none should compile again what another did.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX = $(abspath $(VENV))/bytecode
 .NOTPARALLEL:
 .PHONY: help demo test test-all check docs pictures live benchmark dist
 
