@@ -39,10 +39,7 @@ def test_the_services_own_counts_what_fails_and_refuses_what_is_more_in_its_own_
     for consumed in (3, 4):
         response = delete(service, session_id)
         assert (response.status, response.headers["retry-after"]) == (429, "34")
-        assert content(response) == {
-            **failure(text_of(consumed, 34)),
-            "retry_after_seconds": 34,
-        }
+        assert content(response) == {**failure(text_of(consumed, 34)), "retry_after_seconds": 34}
     assert service.is_open(session_id)
 
 

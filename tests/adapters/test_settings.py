@@ -11,11 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firecrawl_interact.adapters.api_url import ApiUrl, parse_api_url
-from firecrawl_interact.adapters.http.transport import (
-    HttpTransport,
-    environment_proxy,
-    parse_proxy,
-)
+from firecrawl_interact.adapters.http.transport import HttpTransport, environment_proxy, parse_proxy
 
 from ..transports.conftest import no_variables  # noqa: F401 - a fixture
 

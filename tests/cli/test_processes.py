@@ -12,16 +12,7 @@ import pytest
 
 from firecrawl_interact import NoResponse, Reply
 
-from .commands import (
-    ONE_BY_ONE,
-    Finished,
-    Process,
-    Run,
-    Terminal,
-    WatchedService,
-    on_unix,
-    rows,
-)
+from .commands import ONE_BY_ONE, Finished, Process, Run, Terminal, WatchedService, on_unix, rows
 
 pytestmark = [pytest.mark.enable_socket, on_unix]
 

@@ -87,11 +87,7 @@ def _first_stale(schedule: Sequence[Moment]) -> int | None:
 
 
 def broken_claims(
-    call: Call,
-    schedule: Sequence[Moment],
-    policy: RetryPolicy,
-    knowledge: Knowledge,
-    chance: float,
+    call: Call, schedule: Sequence[Moment], policy: RetryPolicy, knowledge: Knowledge, chance: float
 ) -> Iterator[str]:
     """Name the claims that a call breaks."""
     outcome, (*earlier, last) = call.outcome, schedule

@@ -79,9 +79,7 @@ def test_an_outage_of_20_seconds_costs_no_session(
 
 
 @pytest.mark.enable_socket
-def test_a_full_pool_of_asyncio_s_threads_delays_neither_names_nor_journals(
-    tmp_path: Path,
-) -> None:
+def test_a_full_pool_of_asyncio_s_threads_delays_neither_names_nor_journals(tmp_path: Path) -> None:
     async def main() -> None:
         loop, is_over = asyncio.get_running_loop(), threading.Event()
         loop.set_default_executor(ThreadPoolExecutor(1))

@@ -102,11 +102,7 @@ class _Thread:
     """Begins at once, and goes on whenever the others wait."""
 
     def __init__(
-        self,
-        *,
-        target: Callable[[*_Ts], None],
-        args: tuple[*_Ts],
-        **others: object,
+        self, *, target: Callable[[*_Ts], None], args: tuple[*_Ts], **others: object
     ) -> None:
         assert others["daemon"], "it would keep the process from ending"
         self._greenlet = greenlet(lambda: target(*args))

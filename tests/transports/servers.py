@@ -13,11 +13,7 @@ import pytest
 import trustme
 
 from firecrawl_interact import AsyncioTransport, Urllib3Transport
-from firecrawl_interact.adapters.conformance.server import (
-    Connection,
-    FaultFunction,
-    FaultServer,
-)
+from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction, FaultServer
 from firecrawl_interact.core import Request, Response, TransportError
 
 KEY = "fc-0123456789abcdef"
