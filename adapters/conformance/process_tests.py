@@ -112,6 +112,7 @@ class ProcessTests(JournalHarness):
             while not found:
                 with suppress(JournalError):
                     found.append(self.sweep())
+                time.sleep(0.01)
 
         sweeping = threading.Thread(target=sweep_as_soon_as_possible, daemon=True)
         with self.outage():

@@ -22,15 +22,20 @@ POLICIES = (
 def plays_of(what: str) -> Iterator[tuple[Sequence[Alphabet], RetryPolicy, float]]:
     """Yield what may happen to each attempt, under which policy, and what is drawn."""
     named = alphabet(NAMED)
+    kinds = one_of_each_kind(named)
     match what:
+        case "two attempts":
+            yield [named] * 2, TWO, 0.5
+        case "three attempts, two of them one of each kind":
+            yield [kinds, kinds, named], THREE, 0.5
         case "three attempts":
             yield [named] * 3, THREE, 0.5
         case "four attempts, one of each kind":
-            yield [one_of_each_kind(named)] * 4, RetryPolicy(), 0.5
+            yield [kinds] * 4, RetryPolicy(), 0.5
         case "every status":
             every = alphabet(ALL)
-            yield [every, named], TWO, 0.5
-            yield [named, every], TWO, 0.5
+            yield [every, kinds], TWO, 0.5
+            yield [kinds, every], TWO, 0.5
         case "at any time":
             at_any_time = alphabet(NAMED, seconds=(0.0, 70.0), wanted=is_one_of_its_kind)
             for policy, chance in product(POLICIES, (0.0, 1.0)):
@@ -54,7 +59,9 @@ def is_one_of_its_kind(seen: Seen) -> bool:
 @pytest.mark.parametrize(
     "what",
     [
-        "three attempts",
+        "two attempts",
+        "three attempts, two of them one of each kind",
+        pytest.param("three attempts", marks=pytest.mark.exhaustive),
         pytest.param("four attempts, one of each kind", marks=pytest.mark.exhaustive),
         "every status",
         pytest.param("at any time", marks=pytest.mark.exhaustive),
