@@ -158,10 +158,10 @@ def deletes() -> Iterator[tuple[str, str]]:
     with service() as api_url:
         with blocking(api_url, many=False) as pair:
             ratio, _ = in_turn(pair, rounds=11)
-            yield "CPU of a delete, to bare urllib3", f"{ratio:.2f} x"
+            yield "CPU of a delete / of bare urllib3", f"{ratio:.2f} x"
         with awaited(api_url, many=False) as pair:
             ratio, _ = in_turn(pair, rounds=11)
-            yield "CPU of an awaited delete, to bare aiohttp", f"{ratio:.2f} x"
+            yield "CPU of an awaited delete / of bare aiohttp", f"{ratio:.2f} x"
     with service(LATENCY) as api_url:
         for kind, beside, open_pair in (
             ("threads", "urllib3 in a thread pool", blocking),
@@ -170,8 +170,8 @@ def deletes() -> Iterator[tuple[str, str]]:
             with open_pair(api_url, many=True) as pair:
                 ratio, seconds = in_turn(pair, rounds=3)
             what = f"{SESSIONS:,} sessions of {LATENCY} s, {CONCURRENCY} {kind} at a time"
-            yield f"{what}, to the ideal time", f"{seconds / IDEAL:.2f} x"
-            yield f"their CPU, to {beside}", f"{ratio:.2f} x"
+            yield f"{what} / the ideal time", f"{seconds / IDEAL:.2f} x"
+            yield f"their CPU / of {beside}", f"{ratio:.2f} x"
 
 
 # Imports
@@ -196,7 +196,7 @@ def imports() -> Iterator[tuple[str, str]]:
         programs = ("pass", f"import {libraries}", ours)
         rounds = [[cpu_of(program) for program in programs] for _ in range(41)]
         nothing, bare, own = map(median, zip(*rounds, strict=True))
-        yield f"{what}, to {libraries}", f"{(own - nothing) / (bare - nothing):.2f} x"
+        yield f"{what} / of {libraries}", f"{(own - nothing) / (bare - nothing):.2f} x"
 
 
 # Limits and outages, in a simulated world
@@ -271,11 +271,11 @@ def main() -> None:
     machine = f"{os.cpu_count()} cores ({platform.machine()}) with {load}"
     python = f"Python {platform.python_version()}"
     print(f"{datetime.now(UTC):%Y-%m-%d}, {machine}, {python}, {libraries}")
-    print_table("| what | measured |", chain(deletes(), imports()))
-    print("\n200 sessions under a limit a minute, at the worst, to the shortest time it allows:")
-    print_table("| limit | 10, told | 60, told | 10, not told | 60, not told |", limits())
+    print_table("| What | Ratio |", chain(deletes(), imports()))
+    print("\nThe worst of four runs of 200 sessions / the shortest time that the limit allows:")
+    print_table("| Limit a minute | 10, told | 60, told | 10, not told | 60, not told |", limits())
     print("\n400 sessions, 8 at a time: how much longer than an outage the run lasts:")
-    print_table("| outage | 2 s | 15 s | 60 s | 200 s |", outages())
+    print_table("| Outage | 2 s | 15 s | 60 s | 200 s |", outages())
 
 
 if __name__ == "__main__":
