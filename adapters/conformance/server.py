@@ -15,7 +15,7 @@ import pytest
 
 PATIENCE = 4.0  # Seconds until the server ends a connection that met a fault: no transport hangs.
 _LONGEST_IDLE = 60.0  # Seconds until it ends another one: the machine may be busy.
-_SECONDS_PER_DRIP = 0.04
+_SECONDS_PER_DRIP = 0.08
 _SEND_BUFFER_BYTES = 64 * 1024  # What the kernel buffers counts as read by the transport.
 
 
