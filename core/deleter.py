@@ -54,11 +54,11 @@ class Runtime:
         return method(*arguments)
 
     async def shield(self, awaitable: Awaitable[T], timeout: float | None = None) -> T:
-        """Run a part of a scope that no cancellation may cut."""
+        """Run what no cancellation may cut. In blocking code there is none, so no timeout."""
         return await awaitable
 
     async def in_thread(self, function: Callable[..., T], *arguments: object) -> T:
-        """Call a method of the journal, which may block."""
+        """Call a method of the journal, which may block: in a thread if this one may not."""
         return function(*arguments)
 
     def note_open(self, deletion: "Deletion") -> None:
@@ -112,8 +112,8 @@ class Deletion:
             self.outcome = error.with_traceback(None)  # Its frames hold the deleter.
         return None
 
-    def final_outcome(self, interruption: BaseException | None = None) -> Outcome:
-        """Return the outcome. If there is none, the delete was interrupted."""
+    def settle(self, interruption: BaseException | None = None) -> Outcome:
+        """Return the outcome. Without one, the delete was interrupted, and that becomes it."""
         if self.outcome is None:
             reason = f"the delete was interrupted ({type(interruption).__name__})"
             self.outcome = UnreachableError(reason, str(self.session_id), self.attempts)
@@ -183,7 +183,7 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
             elif isinstance(step, Wait):
                 await self.runtime.call_transport(self.transport.sleep, step.seconds)
             step = deletion.go_on(reply)
-        return deletion.final_outcome()
+        return deletion.settle()
 
     async def _send(self, send: Send) -> Any:  # Any: a response, if the transport keeps the port
         try:
@@ -219,17 +219,17 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
         try:
             yield
         except BaseException as error:
-            self.report(deletion.final_outcome(error), error)
+            self.report(deletion.settle(error), error)
             raise
-        self.report(deletion.final_outcome(), raised, is_seen=is_seen)
+        self.report(deletion.settle(), raised, is_seen=is_seen)
 
     def report(
         self, outcome: Outcome, raised: BaseException | None = None, *, is_seen: bool = True
     ) -> None:
         """Call the callback with an outcome. An exception of the callback is logged.
 
-        A caller does not see that a session may still be running if something else is `raised`, or
-        nothing is. Then the log has a line at ERROR, and `raised` gets a note.
+        If the session may still be running, and no caller gets the outcome, the log has a line at
+        ERROR. That is so if another exception is `raised`, which gets a note, or not `is_seen`.
         """
         if self.on_outcome is not None:
             try:

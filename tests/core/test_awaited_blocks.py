@@ -139,6 +139,20 @@ def test_a_delete_that_the_end_of_the_event_loop_cuts_is_made_once_more(
     assert program.told[0].attempts == 2
 
 
+def test_a_block_deletes_what_the_end_of_the_event_loop_has_cut_of_a_close() -> None:
+    program = Program()
+
+    async def main() -> None:
+        program.tasks = [  # type: ignore[attr-defined]
+            asyncio.create_task(program.hold(3600)),
+            asyncio.create_task(program.delete_session.aclose()),
+        ]
+        await asyncio.sleep(3)
+
+    virtual_time.run(main())
+    assert program.came == (set(), 2, [UNKNOWN, GONE])
+
+
 @pytest.mark.parametrize(("times", "sent"), [([3], 1), ([7], 1), ([3, 7], 2)])
 def test_a_second_ctrl_c_lets_a_delete_be_made_once_more(times: list[float], sent: int) -> None:
     program = Program()
