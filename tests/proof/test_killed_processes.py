@@ -229,7 +229,7 @@ def killed(place: str, kills: str) -> dict[str, str]:
 def test_a_process_that_is_killed_at_any_moment_loses_no_session(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    figures = killed(str(tmp_path), KILLS or "300")
+    figures = killed(str(tmp_path), KILLS or "150")
     assert int(figures["work"]) >= 30
     assert int(figures["sweep"]) >= 30
     record_property("processes killed with a FileJournal", figures)

@@ -4,7 +4,7 @@ import pytest
 
 from .simulation import play_seed
 
-SEEDS, SHARES = 2_000, 4
+SEEDS, SHARES = 1_000, 4
 
 
 @pytest.mark.parametrize("share", range(SHARES))
