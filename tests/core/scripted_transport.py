@@ -5,7 +5,7 @@ import json
 import logging
 import sys
 import uuid
-from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from logging.handlers import BufferingHandler
 from typing import Any, TypeAlias, TypeVar
@@ -65,32 +65,28 @@ class ScriptedTransport:
         self.closed += 1
 
 
-class OneTurn:
-    """Awaiting it suspends the coroutine once, as real I/O would."""
-
-    def __await__(self) -> Generator[None, None, None]:
-        yield
-
-
 class AsyncScriptedTransport:
-    """The same script, or what else a blocking transport does, awaited."""
+    """The same script, or what else a blocking transport does, awaited.
+
+    Each call waits for one turn, as real I/O would.
+    """
 
     def __init__(self, blocking: core.Transport) -> None:
         self._blocking = blocking
 
     async def send(self, request: core.Request, timeout: float) -> core.Response:
-        await OneTurn()
+        await asyncio.sleep(0)
         return self._blocking.send(request, timeout)
 
     def monotonic(self) -> float:
         return self._blocking.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        await OneTurn()
+        await asyncio.sleep(0)
         self._blocking.sleep(seconds)
 
     async def aclose(self) -> None:
-        await OneTurn()
+        await asyncio.sleep(0)
         getattr(self._blocking, "close", lambda: None)()
 
 
