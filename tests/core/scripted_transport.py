@@ -90,16 +90,6 @@ class AsyncScriptedTransport:
         getattr(self._blocking, "close", lambda: None)()
 
 
-def run(coroutine: Coroutine[None, None, _T]) -> _T:
-    """Run a coroutine that waits for nothing but its turn."""
-    try:
-        while True:
-            coroutine.send(None)
-    except StopIteration as end:
-        result: _T = end.value
-        return result
-
-
 UseCase: TypeAlias = Callable[..., Any]  # Any: `DeleteSession`, or `awaited` in its place
 
 

@@ -20,8 +20,8 @@ from firecrawl_interact import (
 )
 from firecrawl_interact.core import Request, Response
 from firecrawl_interact.core.asyncio_runtime import AsyncioRuntime
+from firecrawl_interact.core.deleter import run_sync
 
-from ..core.scripted_transport import run
 from .virtual_time import VirtualTimeLoop
 from .watch import Watch
 
@@ -61,10 +61,10 @@ class BlockingTransport:
         self.monotonic = self._awaited.monotonic
 
     def send(self, request: Request, timeout: float) -> Response:
-        return run(self._awaited.send(request, timeout))
+        return run_sync(self._awaited.send(request, timeout))
 
     def sleep(self, seconds: float) -> None:
-        run(self._awaited.sleep(seconds))
+        run_sync(self._awaited.sleep(seconds))
 
 
 class Blocking:
@@ -84,7 +84,7 @@ class Blocking:
 
     def play(self, watch: Watch, main: Coroutine[Any, Any, None]) -> None:
         with self._virtual_waits(self.clock):
-            run(main)
+            run_sync(main)
 
     async def sleep(self, seconds: float) -> None:
         self.clock.sleep(seconds)
