@@ -60,7 +60,7 @@ def restart(fault: str, seconds_ragged: float, seconds_away: float, seed: int) -
     def choose(options: Sequence[_T], /) -> _T:
         if options is not weather.kinds:
             return chance.choice(options)
-        since = worlds[0].clock.now() - begins
+        since = worlds[0].clock.time() - begins
         if seconds_ragged <= since <= seconds_ragged + seconds_away:
             return options[1]
         is_ragged = 0 <= since <= 2 * seconds_ragged + seconds_away

@@ -35,7 +35,7 @@ class BlockingClock:
         self._due: list[tuple[float, int, Callable[[], object]]] = []
         self._calls = self._looks = 0
 
-    def now(self) -> float:
+    def time(self) -> float:
         return self._now
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> None:

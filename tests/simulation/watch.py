@@ -114,13 +114,13 @@ class Watch:
         self.interrupted = True
         self.leaves += 1
         self.world.send_no_more()
-        self.left_at = self.world.clock.now() if self.left_at is None else self.left_at
+        self.left_at = self.world.clock.time() if self.left_at is None else self.left_at
 
     def receive(self, outcome: Outcome) -> bool:
         """Note an outcome, and say whether the consumer wants another one."""
         self.outcomes.append(outcome)
         claim, session_id = self.world.claim, outcome.session_id
-        fate, time = outcome.session_fate, round(self.world.clock.now(), 3)
+        fate, time = outcome.session_fate, round(self.world.clock.time(), 3)
         what = "receipt" if isinstance(outcome, DeletionReceipt) else type(outcome).__name__
         self.ended.append((time, session_id, what))
         session = self.world.sessions.get(session_id)
@@ -143,7 +143,7 @@ class Watch:
     def check_leaving(self) -> None:
         """The block of the run has ended."""
         self.world.may_send = False
-        self.over_at = self.world.clock.now()
+        self.over_at = self.world.clock.time()
         are_told = len(self.told) == len(self.taken)
         self.world.claim("one outcome", are_told, "leaving does not tell on_outcome of each id")
         if self.left_at is not None:
@@ -231,7 +231,7 @@ class Watch:
             since = self.world.last_served
             if isinstance(error.__cause__, RateLimitError):
                 since = self.world.last_accepted
-            lasted = self.world.clock.now() - since
+            lasted = self.world.clock.time() - since
             was_named = self.world.longest_named > deadline - 0.5
             if self.world.has_met_pages_alone:
                 deadline = min(deadline, 30)

@@ -5,8 +5,7 @@ What is played is a coroutine. A blocking one is never suspended: it waits on th
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from functools import partial
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import Any, Self, TypeAlias
 from unittest import mock
 
 import pytest
@@ -24,8 +23,6 @@ from firecrawl_interact.core.deleter import run_sync
 
 from .virtual_time import VirtualTimeLoop
 from .watch import Watch
-
-_T = TypeVar("_T")
 
 
 class AwaitedTransport:
@@ -49,7 +46,7 @@ class AwaitedTransport:
         return attempt.end()
 
     def monotonic(self) -> float:
-        return self._world.clock.now()
+        return self._world.clock.time()
 
     async def sleep(self, seconds: float) -> None:
         await self._sleep(seconds)
@@ -142,27 +139,6 @@ class _AsIfAwaited:
         raise StopAsyncIteration
 
 
-class ThreadlessLoop(VirtualTimeLoop):
-    """What a thread would do takes some seconds of virtual time."""
-
-    thread_seconds: Callable[[], float]
-    now = VirtualTimeLoop.time
-
-    def in_no_thread(self, func: Callable[..., _T], *args: object) -> asyncio.Future[_T]:
-        future = self.create_future()
-
-        def work() -> None:
-            try:
-                end = partial(future.set_result, func(*args))  # Nobody can cancel a thread.
-            except Exception as error:
-                end = partial(future.set_exception, error)
-            if not future.cancelled():
-                end()
-
-        self.call_later(self.thread_seconds(), work)
-        return future
-
-
 class Awaited:
     """On an event loop."""
 
@@ -171,8 +147,8 @@ class Awaited:
     transport = AwaitedTransport
     cancels = True  # a request that outlives `shutdown_timeout`
 
-    def __init__(self, loop: ThreadlessLoop | None = None) -> None:
-        self.clock = loop or ThreadlessLoop()
+    def __init__(self) -> None:
+        self.clock = VirtualTimeLoop()
         self.sleep = asyncio.sleep
 
     @property
@@ -180,11 +156,16 @@ class Awaited:
         return not self._performed.done()
 
     def play(self, watch: Watch, main: Coroutine[Any, Any, None]) -> None:
-        world, seconds = watch.world, watch.scenario.journal_seconds
-        self.clock.thread_seconds = lambda: world.choose(seconds)
+        async def in_thread(_: object, forget: Callable[..., object], outcome: Outcome) -> None:
+            """Take some seconds of virtual time. Nobody can cancel a thread."""
+            has_ended = asyncio.Event()
 
-        async def in_thread(_: object, function: Callable[..., _T], *arguments: object) -> _T:
-            return await self.clock.in_no_thread(function, *arguments)
+            def work() -> None:
+                forget(outcome)
+                has_ended.set()
+
+            self.clock.call_later(watch.world.choose(watch.scenario.journal_seconds), work)
+            await has_ended.wait()
 
         with (
             mock.patch.object(AsyncioRuntime, "in_thread", in_thread),

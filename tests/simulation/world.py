@@ -35,7 +35,7 @@ class Limiter(Protocol):
 
 
 class Clock(Protocol):
-    def now(self) -> float: ...
+    def time(self) -> float: ...
 
     def call_later(self, seconds: float, callback: Callable[[], object], /) -> object: ...
 
@@ -145,7 +145,7 @@ class World:
     def claim(self, claim: str, is_so: object, flaw: str) -> None:
         """Note a flaw if something is not as a claim says."""
         if not is_so:
-            self.flaws.append(Flaw(claim, f"at {self.clock.now():.3f} s: {flaw}"))
+            self.flaws.append(Flaw(claim, f"at {self.clock.time():.3f} s: {flaw}"))
 
     def send_no_more(self) -> None:
         """From now on nothing may be given to be sent."""
@@ -153,7 +153,7 @@ class World:
 
     def begin(self, request: Request, timeout: float) -> Attempt:
         """A request is sent."""
-        session_id, now = request.path.rpartition("/")[2], self.clock.now()
+        session_id, now = request.path.rpartition("/")[2], self.clock.time()
         session = self.sessions[session_id]
         is_delete = (request.method, request.path) == ("DELETE", f"/v2/interact/{session_id}")
         # The run may not have seen yet what comes in the same moment.
@@ -199,7 +199,7 @@ class World:
             if response.status == 429:
                 self._note_pause(response)
             else:
-                self.last_accepted = self.clock.now()
+                self.last_accepted = self.clock.time()
             if response.status == 200 and b'"success": true' in response.body:
                 session.receipts.append(json.loads(response.body))
             return response
@@ -258,7 +258,7 @@ class World:
         named = int(response.headers.get("retry-after") or words or 0)
         self.longest_named = max(self.longest_named, named)
         if named <= self.longest_pause:
-            self._named_at = self.clock.now()
+            self._named_at = self.clock.time()
             self._paused_until = max(self._paused_until, self._named_at + named)
 
 
