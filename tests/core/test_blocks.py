@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock, call
@@ -27,15 +27,6 @@ from .scripted_transport import (
 
 RECEIPT = core.DeletionReceipt(session_id=SESSION_ID)
 ONCE = core.RetryPolicy(max_attempts=1)
-
-
-class BlockError(Exception):
-    """What a block raises."""
-
-
-def fail(error: BaseException) -> Callable[[], None]:
-    """Return what a block does that raises an error."""
-    return Mock(side_effect=error)
 
 
 # What it opens
@@ -129,8 +120,8 @@ def test_a_blocking_block_does_not_take_what_must_be_awaited() -> None:
 def test_what_an_opener_raises_is_raised_and_nothing_is_told(use_case: UseCase) -> None:
     hook = Mock()
     delete_session = use_case(ScriptedTransport(), API_KEY, on_outcome=hook)
-    with pytest.raises(BlockError) as raised:
-        play(delete_session.opening(Mock(side_effect=BlockError)), list)
+    with pytest.raises(ZeroDivisionError) as raised:
+        play(delete_session.opening(Mock(side_effect=ZeroDivisionError)), list)
     assert not hasattr(raised.value, "__notes__")
     hook.assert_not_called()
 
@@ -158,7 +149,9 @@ def test_what_was_opened_is_destroyed_by_the_options_of_its_block(use_case: UseC
 
 
 @both_use_cases
-@pytest.mark.parametrize("raised", [None, BlockError, KeyboardInterrupt, SystemExit, GeneratorExit])
+@pytest.mark.parametrize(
+    "raised", [None, ZeroDivisionError, KeyboardInterrupt, SystemExit, GeneratorExit]
+)
 @pytest.mark.parametrize(
     ("meets", "options", "kind"),
     [
@@ -182,7 +175,7 @@ def test_the_first_exception_is_raised_and_what_may_be_left_is_a_note_and_a_line
     error: BaseException | None = None
     with log_records(logging.ERROR) as records:
         try:
-            play(block, list if raised is None else fail(raised()))
+            play(block, Mock(side_effect=raised))
         except BaseException as caught:
             error = caught
     assert type(error) is (raised or kind or type(None))
@@ -219,7 +212,7 @@ CTRL_C, EXIT = KeyboardInterrupt(), SystemExit()
         (None, [CTRL_C, UNAVAILABLE], core.SessionFate.UNKNOWN),  # It has one attempt.
         (None, [CTRL_C, UNAUTHORIZED], core.SessionFate.UNKNOWN),
         (None, [CTRL_C, CTRL_C], core.SessionFate.UNKNOWN),
-        (BlockError(), [CTRL_C, DESTROYED], core.SessionFate.GONE),
+        (ZeroDivisionError(), [CTRL_C, DESTROYED], core.SessionFate.GONE),
         (SystemExit(), [CTRL_C, DESTROYED], core.SessionFate.GONE),
         (KeyboardInterrupt(), [CTRL_C], core.SessionFate.UNKNOWN),
     ],
@@ -233,7 +226,7 @@ def test_a_delete_that_is_interrupted_is_made_once_more_unless_ctrl_c_had_ended_
     delete_session = core.DeleteSession(transport, API_KEY, on_outcome=told.append)
     block = delete_session.on_exit(SESSION_ID, retry=core.RetryPolicy(attempt_timeout=7))
     with pytest.raises((KeyboardInterrupt, SystemExit)) as raised:
-        play(block, list if in_block is None else fail(in_block))
+        play(block, Mock(side_effect=in_block))
     assert raised.value in script
     [outcome] = told
     assert outcome is block.outcome
@@ -268,7 +261,7 @@ def test_what_cannot_be_recorded_is_destroyed(
     on_exit = delete_session.on_exit
     block = on_exit(SESSION_ID) if is_open else delete_session.opening(lambda: SESSION_ID)
     with pytest.raises(core.JournalError) as raised, log_records(logging.ERROR) as records:
-        play(block, fail(NotImplementedError()))
+        play(block, Mock(side_effect=NotImplementedError))
     assert raised.value is error
     not_begun = f"The block did not begin. Session '{SESSION_ID}' was deleted."
     assert error.__notes__ == [not_begun if meets is DESTROYED else str(block.outcome)]
