@@ -8,7 +8,7 @@ import asyncio
 import logging
 import math
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, TypeAlias
 
@@ -55,15 +55,8 @@ class World:
         [outcome] = self.told
         assert outcome.session_id == SESSION_ID
         assert (outcome.session_fate is core.SessionFate.GONE) is is_gone
-        is_seen = any(one is outcome for error in self.raised for one in all_in(error))
+        is_seen = outcome in self.raised
         assert is_seen + len(logged) == self.is_away
-
-
-def all_in(error: BaseException) -> Iterator[BaseException]:
-    """An exception, and those of its group."""
-    yield error
-    for one in getattr(error, "exceptions", ()):
-        yield from all_in(one)
 
 
 @asynccontextmanager
