@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import itemgetter
 from types import SimpleNamespace
 
 import pytest
@@ -317,17 +318,13 @@ def each_case(cases: Mapping[str, Case]) -> Iterator[object]:
 @pytest.mark.parametrize(("case", "way"), [*each_case(CASES | ENDED_EARLY)])
 def test_a_run(case: Case, way: type[Way]) -> None:
     watch = play(case.given, way, set_up=full_journal)
-    came = Case(given=case.given, outcomes=ended(watch), way=case.way)
-    expected = replace(case, outcomes=sorted(case.outcomes, key=lambda outcome: outcome[:2]))
-    if case.sent is not None:
-        came.sent = " ".join(watch.world.sent)
-    if case.over_at is not None:
-        came.over_at = watch.over_at
-    for error in watch.raised:
-        came.raises = type(error).__name__
-        if came.raises in {"KeyboardInterrupt", "CancelledError"}:
-            came.raises = "interruption"
-    assert came == expected
+    assert ended(watch) == sorted(case.outcomes, key=itemgetter(0, 1))
+    assert case.sent in {None, " ".join(watch.world.sent)}
+    assert case.over_at in {None, watch.over_at}
+    raised = {type(error).__name__ for error in watch.raised}
+    if raised & {"KeyboardInterrupt", "CancelledError"}:
+        raised = {"interruption"}
+    assert raised == {case.raises} - {None}
     assert watch.world.flaws == []
 
 
