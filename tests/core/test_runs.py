@@ -103,9 +103,6 @@ CASES = {
         outcomes=[(1, "b"), (100, "a", A_UNKNOWN)],
         sent="a b a",
     ),
-    "nothing happens before the first outcome is asked for": Case(
-        given=run_of("a", begins_at=10.0), outcomes=[(11, "a")]
-    ),
     "an id that waits holds no place, even at a concurrency of 1": Case(
         given=run_of("abc", {"a": [k.NOT_DELETED]}, concurrency=1),
         outcomes=[(2, "b"), (3, "a"), (4, "c")],
