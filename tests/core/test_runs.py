@@ -93,11 +93,6 @@ CASES = {
         outcomes=[(1, "d"), (2.5, "a"), (4.5, "b"), (5.5, "c")],
         sent="a b c d a b c",
     ),
-    "stale connections are retried at once, and are no outage": Case(
-        given=run_of("abc", {name: [k.STALE] for name in "abc"}),
-        outcomes=[(2, "a"), (2, "b"), (2, "c")],
-        sent="a b c a b c",
-    ),
     "the time of its requests counts for a session's deadline": Case(
         given=run_of("ab", {"a": [k.SILENCE] * 4}, retry=RetryPolicy(deadline=100)),
         outcomes=[(1, "b"), (100, "a", A_UNKNOWN)],
