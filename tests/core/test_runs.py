@@ -241,11 +241,6 @@ ENDED_EARLY = {
         sent="a b c",
         over_at=89.5,
     ),
-    "leaving the block waits no longer than the shutdown timeout": Case(
-        given=run_of("ab", {"b": [LATE]}, shutdown_timeout=0.5, leave_at_outcome=1),
-        outcomes=[(1, "a"), (1.5, "b", A_UNKNOWN)],
-        over_at=1.5,
-    ),
     "an interruption waits for what is in flight, and sends nothing new": Case(
         given=run_of("abcd", {"b": [LATE], "c": [LATER]}, concurrency=3, interrupt_at=[0.5]),
         outcomes=[(60, "a"), (60, "b"), (60, "c")],
