@@ -168,11 +168,6 @@ CASES = {
         over_at=31,
         way="awaited",
     ),
-    "a rate limit whose wait is longer than the deadline ends the run at once": Case(
-        given=run_of("ab", {"a": [k.limited(300)], "b": [k.SERVED.after(5)]}),
-        outcomes=[(1, "a", "RateLimitError"), (5, "b")],
-        raises="RunEndedError",
-    ),
 }
 
 ENDED_EARLY = {
