@@ -107,14 +107,6 @@ CASES = {
         given=run_of("abcdef", concurrency=2, busy=[100.0]),
         outcomes=[(1, "a"), (101, "b"), (202, "c"), (302, "d"), (403, "e"), (503, "f")],
     ),
-    "a 429 pauses everybody, and costs its id nothing": Case(
-        given=run_of(
-            "abc", {"a": [k.limited(5)] * 4}, concurrency=1, retry=RetryPolicy(max_attempts=1)
-        ),
-        outcomes=[(25, "a"), (27, "b"), (28, "c")],
-        sent="a a a a a b c",
-        way="blocking",
-    ),
     "a 429 before an outage makes no failure in it an id's own": Case(
         given=run_of(
             "cab",
