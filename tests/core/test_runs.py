@@ -235,12 +235,6 @@ ENDED_EARLY = {
         raises="interruption",
         over_at=60,
     ),
-    "an interruption ends a pause": Case(
-        given=run_of("a", PAUSED, interrupt_at=[5.5]),
-        outcomes=[(5.5, "a", "RateLimitError")],
-        raises="interruption",
-        over_at=5.5,
-    ),
     "an interruption while the journal forgets a session costs no outcome": Case(
         given=run_of("a", journal_seconds=[5.0], interrupt_at=[3.0]),
         outcomes=[(3, "a")],
