@@ -69,21 +69,6 @@ def restart(fault: str, seconds_ragged: float, seconds_away: float, seed: int) -
     return play(Scenario(ids=ids(IDS), weather=weather), Awaited, choose, worlds.append)
 
 
-def with_bad_ids(
-    marks: Sequence[str], kind: k.Kind, concurrency: int, way: type[Way], latency: float = 0.2
-) -> Watch:
-    """Play a run over ids of which each x fails for ever."""
-    bad = {f"{number}": [kind] * 200 for number, mark in enumerate(marks) if mark == "x"}
-    scenario = Scenario(
-        ids=ids(len(marks)),
-        meets=bad,
-        fail_for_ever=bad.keys(),
-        concurrency=concurrency,
-        weather=Weather(seconds=[latency]),
-    )
-    return play(scenario, way, random.Random(3).choice)  # noqa: S311 - a schedule, no secret
-
-
 def destroyed(watch: Watch) -> int:
     return sum(isinstance(outcome, DeletionReceipt) for outcome in watch.outcomes)
 
@@ -180,7 +165,16 @@ random.Random(5).shuffle(SHUFFLED)  # noqa: S311 - a list, no secret
 def test_any_number_of_bad_ids_in_any_place_costs_no_good_one(
     marks: Sequence[str], kind: k.Kind, concurrency: int, latency: float, way: type[Way]
 ) -> None:
-    watch = with_bad_ids(marks, kind, concurrency, way, latency)
+    """Each x fails for ever."""
+    bad = {f"{number}": [kind] * 200 for number, mark in enumerate(marks) if mark == "x"}
+    scenario = Scenario(
+        ids=ids(len(marks)),
+        meets=bad,
+        fail_for_ever=bad.keys(),
+        concurrency=concurrency,
+        weather=Weather(seconds=[latency]),
+    )
+    watch = play(scenario, way, random.Random(3).choice)  # noqa: S311 - a schedule, no secret
     assert destroyed(watch) == marks.count(".")
     assert (len(watch.outcomes), watch.world.flaws) == (len(marks), [])
 
