@@ -60,11 +60,9 @@ class AsyncFunctionTransport:
     """The same, on the running event loop's clock."""
 
     def __init__(self, respond: Callable[[str], Awaitable[core.Response]] = at_once) -> None:
-        self.sent: list[str] = []
         self._respond = respond
 
     async def send(self, request: core.Request, timeout: float) -> core.Response:
-        self.sent.append(id_of(request))
         return await self._respond(id_of(request))
 
     def monotonic(self) -> float:
