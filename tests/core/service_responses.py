@@ -4,7 +4,7 @@ What the service says under which status: `docs/service.md`.
 """
 
 import json
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from hypothesis import strategies as st
 
@@ -87,7 +87,6 @@ class Sent(NamedTuple):
     key: str
 
 
-Contents: TypeAlias = dict[str, object]
 literal = st.sampled_from(LITERALS)
 odd = st.sampled_from(ODD) | st.sampled_from(ALL_TEXTS)
 receipts = st.fixed_dictionaries(
@@ -100,7 +99,7 @@ receipts = st.fixed_dictionaries(
 )
 
 
-def failures(texts: list[str]) -> st.SearchStrategy[Contents]:
+def failures(texts: list[str]) -> st.SearchStrategy[dict[str, object]]:
     """What the service says of a failure, under one of two names."""
     said, code = st.sampled_from(texts), st.sampled_from(["UNKNOWN_ERROR", "a\tb", *ECHOES])
     optional = {"code": code, "retry_after_seconds": st.sampled_from([*FIGURES, 34, -1, "34"])}

@@ -227,10 +227,9 @@ RUNS: list[Callable[..., Any]] = [  # Any: of either kind
     lambda **limits: core.DeleteManySessions(BLOCKING, **limits),
     lambda **limits: core.AsyncDeleteManySessions(AWAITED, **limits),
 ]
-both_runs = pytest.mark.parametrize("use_case", RUNS, ids=["blocking", "awaited"])
 
 
-@both_runs
+@pytest.mark.parametrize("use_case", RUNS, ids=["blocking", "awaited"])
 def test_a_run_takes_ids_and_limits_that_can_work(use_case: Callable[..., Any]) -> None:
     with pytest.raises(TypeError, match="for one session call DeleteSession"):
         use_case()("an-id")
