@@ -93,11 +93,13 @@ def test_an_own_directory_that_somebody_removed_is_made_again(tmp_path: Path) ->
     assert adopted(tmp_path) == ["two"]
 
 
-def test_a_relative_directory_is_meant_where_the_journal_was_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("directory", ["journal", "~/journal"])
+def test_a_relative_directory_or_one_with_a_tilde_is_meant_where_the_journal_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, directory: str
 ) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    with FileJournal("journal", service="https://a") as journal:
+    with FileJournal(directory, service="https://a") as journal:
         monkeypatch.chdir("/")
         journal.opened("one")
     assert adopted(tmp_path / "journal") == ["one"]
@@ -170,12 +172,6 @@ def test_a_child_that_is_forked_amid_a_sweep_holds_no_later_sweep_up(tmp_path: P
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-
-
-def test_a_tilde_is_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    FileJournal("~/sessions").opened("one")
-    assert [*(tmp_path / "sessions").glob("*/*/one")]
 
 
 # --- what fails ----------------------------------------------------------------------------------
