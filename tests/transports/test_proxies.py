@@ -6,7 +6,7 @@ import re
 import pytest
 
 from firecrawl_interact import Urllib3Transport
-from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction, FaultServer
+from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction
 from firecrawl_interact.adapters.conformance.wire_faults import (
     sends,
     sends_and_closes,
@@ -19,14 +19,10 @@ from .servers import KEY, PATH, Net, closed_port, server_tls, tunnels
 pytestmark = pytest.mark.enable_socket
 
 
-@pytest.fixture
-def service(net: Net) -> FaultServer:
-    return net.serve(tls=server_tls())
-
-
 def test_the_environments_proxy_serves_https_and_never_sees_the_key(
-    net: Net, service: FaultServer, monkeypatch: pytest.MonkeyPatch
+    net: Net, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    service = net.serve(tls=server_tls())
     proxy = net.serve(tunnels)
     monkeypatch.setenv("HTTPS_PROXY", f"http://us%40er:p%3Aw@{proxy.authority}")
     client = net.open(service)
@@ -44,8 +40,9 @@ def test_the_environments_proxy_serves_https_and_never_sees_the_key(
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_is_asked_for_comes_before_the_environments(
-    net: Net, service: FaultServer, monkeypatch: pytest.MonkeyPatch, scheme: str
+    net: Net, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
+    service = net.serve(tls=server_tls())
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
     proxy = net.serve(*[tunnels] * 2, tls=server_tls() if scheme == "https" else None)
     client = net.open(service, proxy=proxy.api_url)
