@@ -12,16 +12,11 @@ import pytest
 
 from firecrawl_interact import NoResponse, Reply
 
-from .commands import ONE_BY_ONE, Finished, Process, Run, Terminal, WatchedService, on_unix, rows
+from .commands import ONE_BY_ONE, Process, Run, Terminal, WatchedService, on_unix, rows
 
 pytestmark = [pytest.mark.enable_socket, on_unix]
 
 NEXT = "Run the same command again. Each session is billed once."
-
-
-def fates(done: Finished) -> list[str]:
-    """The second column."""
-    return [line.split()[1] for line in done.out.splitlines()]
 
 
 # A terminal
@@ -235,8 +230,10 @@ def test_a_signal_lets_what_is_in_flight_end_but_not_for_ever_and_names_all(
         if fate == "gone":
             service.responds.set()
         done = process.finish()
-    assert (done.status, fates(done)) == (status, [fate, fate, "not-tried", "not-tried"])
-    assert sorted(line.split()[0] for line in done.out.splitlines()) == sorted(session_ids)
+    lines = [line.split() for line in done.out.splitlines()]
+    assert done.status == status
+    assert [line[1] for line in lines] == [fate, fate, "not-tried", "not-tried"]
+    assert sorted(line[0] for line in lines) == sorted(session_ids)
     assert done.err.splitlines() == [f"Stopped: {why}.", SUMMARIES[fate], NEXT]
 
 
