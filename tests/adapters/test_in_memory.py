@@ -25,29 +25,19 @@ from firecrawl_interact.core import (
     ConnectFailedError,
     ConnectionLostError,
     Request,
-    Response,
     TimedOutError,
     TransportError,
 )
 
+from ..core.scripted_transport import ended
 from ..core.side_by_side import DeleteMany, listed, many, many_awaited
-
-Send = Callable[[FakeService, str], Response]
 
 
 def request(session_id: str = "00000000-0000-4000-8000-000000000000") -> Request:
     return Request("DELETE", f"/v2/interact/{session_id}", {"Authorization": "Bearer fc-test"})
 
 
-def in_a_thread(service: FakeService, session_id: str) -> Response:
-    return InMemoryTransport(service).send(request(session_id), 90)
-
-
-def in_a_task(service: FakeService, session_id: str) -> Response:
-    return asyncio.run(AsyncInMemoryTransport(service).send(request(session_id), 90))
-
-
-@pytest.mark.parametrize("send", [in_a_thread, in_a_task])
+@pytest.mark.parametrize("transport", [InMemoryTransport, AsyncInMemoryTransport])
 @pytest.mark.parametrize(
     ("fault", "latency", "end", "seconds", "acts"),
     [
@@ -63,7 +53,7 @@ def in_a_task(service: FakeService, session_id: str) -> Response:
     ids=repr,
 )
 def test_a_request_ends_after_the_services_time(  # noqa: PLR0913, PLR0917 - a row of the table
-    send: Send,
+    transport: Callable[[FakeService], InMemoryTransport | AsyncInMemoryTransport],
     fault: Fault | None,
     latency: float,
     end: type[TransportError] | None,
@@ -75,10 +65,10 @@ def test_a_request_ends_after_the_services_time(  # noqa: PLR0913, PLR0917 - a r
     if fault is not None:
         service.queue(fault)
     if end is None:
-        assert send(service, session_id).status == 200
+        assert ended(transport(service).send(request(session_id), 90)).status == 200
     else:
         with pytest.raises(end, match=r"within 90 s$|connection") as caught:
-            send(service, session_id)
+            ended(transport(service).send(request(session_id), 90))
         assert caught.value.transient
         assert not getattr(caught.value, "stale", False)
     assert service.monotonic() == seconds
