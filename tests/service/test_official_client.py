@@ -21,6 +21,8 @@ from firecrawl_interact import (
     Reply,
 )
 
+from ..core.scripted_transport import ended
+
 pytestmark = pytest.mark.enable_socket
 Untyped: TypeAlias = Any  # as all of firecrawl-py
 
@@ -58,23 +60,18 @@ def awaited_client(firecrawl: Untyped, api_url: str) -> Untyped:
 # What it understands
 
 
-def done(result: object) -> Untyped:
-    """The result of a call, blocking or awaited."""
-    return asyncio.run(result) if asyncio.iscoroutine(result) else result
-
-
 @pytest.mark.parametrize("way", ["client", "awaited_client"])
 def test_it_opens_uses_and_ends_sessions_and_raises_over_a_duration_with_a_fraction(
     way: str, service: FakeService, request: pytest.FixtureRequest
 ) -> None:
     client = request.getfixturevalue(way)
-    browser = done(client.browser(ttl=300))
+    browser = ended(client.browser(ttl=300))
     assert browser.success
-    assert done(client.browser_execute(browser.id, "1")).stdout == "done"
+    assert ended(client.browser_execute(browser.id, "1")).stdout == "done"
     with pytest.raises(ValueError, match="session_duration_ms"):
-        done(client.delete_browser(browser.id))
+        ended(client.delete_browser(browser.id))
     assert not service.is_open(browser.id)
-    again = done(client.delete_browser(browser.id))  # The receipt of a second delete has none.
+    again = ended(client.delete_browser(browser.id))  # The receipt of a second delete has none.
     assert (again.success, again.status, again.credits_billed) == (True, "stopped", 2)
 
 
