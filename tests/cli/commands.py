@@ -186,15 +186,13 @@ def rows(shown: str) -> list[str]:
     """The lines that stay on the screen, without colours."""
     screen, row, column = [""], 0, 0
     for piece in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", shown):
-        if piece == "\r":
+        if piece in {"\r", "\x1b[G"}:
             column = 0
         elif piece == "\n":
             row += 1
             screen += [""] * (row == len(screen))
         elif piece == "\x1b[2K":
             screen[row] = ""
-        elif piece == "\x1b[G":
-            column = 0
         elif not piece.startswith("\x1b"):
             end = column + len(piece)
             screen[row] = screen[row][:column].ljust(column) + piece + screen[row][end:]
