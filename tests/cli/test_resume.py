@@ -30,9 +30,8 @@ from ..simulation.world import Weather
 def test_ids_that_were_never_tried_come_first_from_both_ends_in_turn(
     ids: str, record: dict[str, str], expected: str
 ) -> None:
-    assert (
-        "".join(in_order({name: name for name in ids}, record, missing_is_done=False)) == expected
-    )
+    ordered = in_order({name: name for name in ids}, record, missing_is_done=False)
+    assert "".join(ordered) == expected
 
 
 @pytest.mark.parametrize("kind", [BACKEND_404, NOT_A_UUID, STOPPING])
