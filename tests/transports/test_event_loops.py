@@ -132,14 +132,11 @@ def test_a_connection_to_which_something_happens_while_the_loop_is_busy_is_never
 def test_without_poll_as_on_windows_no_connection_is_kept(
     monkeypatch: pytest.MonkeyPatch, net: Net
 ) -> None:
-    async def send_twice() -> None:
-        async with AsyncioTransport(server.api_url) as transport:
-            await send(transport)
-            await send(transport)
-
     monkeypatch.delattr(select, "poll")
     server = net.serve()
-    asyncio.run(send_twice())
+    client = net.open(server)
+    client.send()
+    client.send()
     assert [request.connection for request in server.requests] == [1, 2]
 
 
