@@ -49,6 +49,8 @@ def test_without_the_table_an_error_shows_it(postgres: Postgres) -> None:
     assert raised.value.session_id == "one"
     said = "there is no table. A migration must make it, or create_table(): CREATE TABLE IF NOT"
     assert said in str(raised.value)
+    with pytest.raises(JournalError, match="there is no table"):
+        journal.orphans()
 
 
 @pytest.mark.parametrize("meanwhile", ["", "LOCK TABLE pg_class IN SHARE MODE"])
