@@ -3,6 +3,7 @@
 import socket
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -62,10 +63,8 @@ def test_a_silent_address_costs_its_share_of_the_connect(
 def test_a_name_without_an_address_was_not_sent_to(
     net: Net, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def knows_none(*_: object, **__: object) -> object:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", knows_none)
+    unknown = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    monkeypatch.setattr(socket, "getaddrinfo", Mock(side_effect=unknown))
     error = net.open("https://service.example").fails(ConnectFailedError)
     assert str(error).startswith("no connection to service.example:443: ")
     assert "Name or service not known, check the host in the API URL" in str(error)
