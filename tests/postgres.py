@@ -158,12 +158,11 @@ def wait_until(condition: Callable[[], object]) -> None:
 @contextmanager
 def server() -> Iterator[Postgres]:
     """Start a server that ends with the block."""
-    directory = Path(tempfile.mkdtemp())
-    directory.chmod(0o755)
-    postgres = Postgres(directory)
-    postgres.start()
-    try:
-        yield postgres
-    finally:
-        postgres.stop()
-        shutil.rmtree(directory)
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        postgres = Postgres(Path(directory))
+        postgres.start()
+        try:
+            yield postgres
+        finally:
+            postgres.stop()
