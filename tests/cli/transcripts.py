@@ -97,6 +97,11 @@ class Stage:
         fault = LostResponse() if status == "lost" else Reply(int(status), _bytes(body))
         self._service.queue(fault)
 
+    def meets_for_an_hour(self, what: str) -> None:
+        """Let the next request meet what asks to wait longer than any deadline."""
+        status, _, body = what.partition(" ")
+        self._service.queue(Reply(int(status), _bytes(body), {"Retry-After": "3600"}))
+
     def terminal(self, columns: str) -> None:
         self.columns = int(columns)
 
