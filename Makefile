@@ -29,7 +29,7 @@ help:
 demo: $(VENV)/.demo
 	@PATH="$(abspath $(BIN)):$$PATH" python docs/examples/demo.py
 
-# Six processes, whatever the cores: most tests of transports wait.
+# Six processes, whatever the cores: most tests of transports wait, and those of core do not.
 IN_PARALLEL = --quiet --numprocesses 6 --dist worksteal
 PYTEST = $(BIN)/python -m pytest $(IN_PARALLEL)
 TESTS ?= tests $(addprefix --ignore=tests/,docs packaging proof)
