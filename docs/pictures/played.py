@@ -51,30 +51,30 @@ def deleter(service: FakeService) -> AsyncDeleteSession:
 
 
 def lifetime() -> Picture:
-    """Draw a session that is deleted though a response is lost, and one that is left alone."""
+    """Draw a session that is deleted though a response is lost, and one that never is."""
     age, ttl = 45, 600
     service = RecordingService(["fc-test"])
-    deleted, left_alone = service.open_session(ttl=ttl), service.open_session(ttl=ttl)
+    deleted, never_deleted = service.open_session(ttl=ttl), service.open_session(ttl=ttl)
     delete_session = deleter(service)
     service.advance(age)
     service.queue(LostResponse())
     receipt = asyncio.run(delete_session(deleted))
     service.advance(ttl)
-    cost = asyncio.run(delete_session(left_alone)).credits_billed
+    cost = asyncio.run(delete_session(never_deleted)).credits_billed
 
     picture = Picture(
         "lifetime",
-        "What a session costs if you delete it, and if you leave it alone",
+        "What a session costs if you delete it, and if you never do",
         f"A session is deleted after {age} s. The first response is lost; the retry gets a 200, so"
-        f" the session is GONE and costs {receipt.credits_billed} credits. The same session left"
-        f" alone runs until its TTL of {ttl} s expires, and costs {cost} credits.",
+        f" the session is GONE and costs {receipt.credits_billed} credits. The same session, if"
+        f" it is never deleted and stays in use, ends at its TTL of {ttl} s, and costs {cost}.",
         336,
     )
     scale = (RIGHT - LEFT) / ttl
     end = LEFT + scale * age
     for y, text, credits_billed, colour in (
         (28, f"Deleted after {age} s", receipt.credits_billed, "green"),
-        (266, "Left alone", cost, "amber"),
+        (266, "Never deleted, in use", cost, "amber"),
     ):
         picture.text(LEFT, y, text, kind="bold")
         picture.text(RIGHT, y, f"{credits_billed} credits", kind="bold", at="end", colour=colour)
