@@ -159,9 +159,8 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
         if isinstance(outcome, DeletionReceipt):
             reason = "HTTP 200: the server confirms the delete of a session that never existed"
             outcome = UnexpectedResponseError(reason, session_id, 1, status=200)
-        outcome.add_note(
-            "The check asks for a session that never existed, so no session was at risk."
-        )
+        note = "The check asks for a session that never existed, so no session was at risk."
+        outcome.add_note(note)
         raise outcome
 
     async def delete(self, deletion: Deletion) -> Outcome:

@@ -17,7 +17,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -91,16 +91,17 @@ class Stage:
         for session_id in ids.split():
             self._service.open_session(session_id, api_key="fc-another-team")
 
-    def meets(self, what: str) -> None:
+    def meets(self, what: str, headers: Mapping[str, str] | None = None) -> None:
         """Let the next request meet a status and a body, or a response that is lost."""
         status, _, body = what.partition(" ")
-        fault = LostResponse() if status == "lost" else Reply(int(status), _bytes(body))
-        self._service.queue(fault)
+        if status == "lost":
+            self._service.queue(LostResponse())
+        else:
+            self._service.queue(Reply(int(status), _bytes(body), headers or {}))
 
     def meets_for_an_hour(self, what: str) -> None:
         """Let the next request meet what asks to wait longer than any deadline."""
-        status, _, body = what.partition(" ")
-        self._service.queue(Reply(int(status), _bytes(body), {"Retry-After": "3600"}))
+        self.meets(what, {"Retry-After": "3600"})
 
     def terminal(self, columns: str) -> None:
         self.columns = int(columns)
