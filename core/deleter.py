@@ -14,9 +14,8 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from .arguments import check_type
-from .conversation import Conversation, Send, Step, Wait, converse
+from .call import Call
 from .errors import (
-    DeleteSessionError,
     Outcome,
     SessionNotFoundError,
     UnexpectedResponseError,
@@ -27,7 +26,7 @@ from .journal import Recorder
 from .log import log
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
-from .transport import AsyncTransport, Response, Transport, TransportError
+from .transport import AsyncTransport, Request, Transport, TransportError
 from .wire import is_scrape
 
 T = TypeVar("T")
@@ -72,9 +71,7 @@ class Runtime:
 
 
 class Deletion:
-    """The delete of one session: its conversation, its attempts and, at last, its outcome."""
-
-    _conversation: Conversation
+    """The delete of one session: one call, and another one if that is interrupted."""
 
     def __init__(self, session_id: str | uuid.UUID, retry: RetryPolicy) -> None:
         self.session_id = session_id  # empty until an opener returns it
@@ -87,30 +84,6 @@ class Deletion:
     def is_gone(self) -> bool:
         """Whether the session is certainly gone."""
         return self.outcome is not None and self.outcome.session_fate is SessionFate.GONE
-
-    def begin(self, deleter: "Deleter[Any]", monotonic: Callable[[], float]) -> None:
-        """Begin its conversation, or another one after an interruption or a failure."""
-        self.outcome = None
-        self._conversation = converse(
-            self.session_id,
-            headers=deleter.headers,
-            retry=self.retry,
-            monotonic=monotonic,
-            random=deleter.random,
-            attempts_before=self.attempts,
-        )
-
-    def go_on(self, reply: Response | TransportError | bool | None = None) -> Step | None:
-        """Give its conversation the result of a step. Return the next step, or None at its end."""
-        try:
-            if isinstance(reply, TransportError):
-                return self._conversation.throw(reply)
-            return self._conversation.send(reply)
-        except StopIteration as end:
-            self.outcome = end.value
-        except DeleteSessionError as error:
-            self.outcome = error.with_traceback(None)  # Its frames hold the deleter.
-        return None
 
     def settle(self, interruption: BaseException | None = None) -> Outcome:
         """Return the outcome. Without one, the delete was interrupted, and that becomes it."""
@@ -171,24 +144,28 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
         return outcome
 
     async def _perform(self, deletion: Deletion) -> Outcome:
-        """Perform each step of the conversation."""
-        deletion.begin(self, self.transport.monotonic)
-        step = deletion.go_on()
-        while step is not None:
-            reply: Response | TransportError | None = None
-            if isinstance(step, Send):
-                deletion.attempts += 1
-                reply = await self._send(step)
-            elif isinstance(step, Wait):
-                await self.runtime.call_transport(self.transport.sleep, step.seconds)
-            step = deletion.go_on(reply)
-        return deletion.settle()
+        """Send each request of its call, and wait in between."""
+        deletion.outcome = None
+        call = Call(
+            deletion.session_id,
+            headers=self.headers,
+            retry=deletion.retry,
+            random=self.random,
+            attempts_before=deletion.attempts,
+        )
+        monotonic = self.transport.monotonic
+        ends_at = monotonic() + call.retry.deadline
+        while timeout := call.begin_attempt(ends_at - monotonic()):
+            deletion.attempts = call.attempts
+            result = await self._send(call.request, timeout)
+            if wait := call.end_attempt(result, ends_at - monotonic()):
+                await self.runtime.call_transport(self.transport.sleep, wait)
+        deletion.outcome = call.outcome
+        return call.outcome
 
-    async def _send(self, send: Send) -> Any:  # Any: a response, if the transport keeps the port
+    async def _send(self, request: Request, timeout: float) -> Any:  # Any: what a transport returns
         try:
-            return await self.runtime.call_transport(
-                self.transport.send, send.request, send.timeout
-            )
+            return await self.runtime.call_transport(self.transport.send, request, timeout)
         except TransportError as failure:
             return failure
 

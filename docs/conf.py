@@ -66,7 +66,6 @@ FAULTS = "Reply | NoConnection | NoResponse | LostResponse"
 SPELT_OUT = {
     r"(~\w+\.(?:Async)?SessionScope)\[(?:\1\[~typing\.Any\]|~typing\.Any)\]": r"\1",
     r"(~\w+\.)DeletionReceipt \| \1DeleteSessionError": r"\1Outcome",
-    r"~collections\.abc\.Generator\[.*DeletionReceipt\]": "~firecrawl_interact.core.Conversation",
     r" \| ".join(rf"~\w+\.{fault}" for fault in FAULTS.split(" | ")): "~firecrawl_interact.Fault",
 }
 PRIVATE_DEFAULTS = "_random", "id_of_opened"

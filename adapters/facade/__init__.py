@@ -1,7 +1,7 @@
 """Deletes Firecrawl Interact sessions, and reports whether each is gone and what it cost.
 
-A program imports every name from here. The ports and the conversation, for a transport, a journal
-or a driver of your own, are in `firecrawl_interact.core`.
+A program imports every name from here. The ports and `Call`, for a transport, a journal or a driver
+of your own, are in `firecrawl_interact.core`.
 
 Each name is imported when it is used.
 """

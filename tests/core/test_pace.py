@@ -17,6 +17,9 @@ def middle() -> float:
     return 0.5
 
 
+CALL = core.Call("a", headers=core.request_headers(None), retry=POLICY, random=middle)
+
+
 class Event(NamedTuple):
     """What came of a request for an id."""
 
@@ -66,10 +69,9 @@ def play(pace: Pace, events: Sequence[Event]) -> Verdict | None:
     landings = [(event.landed_at, "landed", event) for event in events]
     sendings = [(event.sent_at, "sent", event) for event in events]
     for at, what, event in sorted([*landings, *sendings], key=itemgetter(0)):
-        job = jobs.setdefault(event.session_id, Job("a", POLICY))
+        job = jobs.setdefault(event.session_id, Job(CALL))
         if what == "sent":
             job.sent_at = at
-            job.attempts += 1
             pace.note_sent(job)
             continue
         job.landed_at = at

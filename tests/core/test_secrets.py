@@ -109,7 +109,7 @@ OTHERS: Any = {"headers": {"X-Team": CANARY}, "journal": InMemoryJournal()}  # A
         core.DeleteSession(ScriptedTransport(), CANARY),
         core.DeleteSession(ScriptedTransport(), None, **OTHERS),
         HEADERS,
-        core.Send(core.wire.request("x", HEADERS), 90),
+        core.wire.request("x", HEADERS),
         core.Response(401, {"x-request-id": CANARY}, b"canary"),
     ],
     ids=lambda value: type(value).__name__,

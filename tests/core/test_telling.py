@@ -161,7 +161,7 @@ def test_each_attempt_and_each_retry_is_a_record_with_its_reason_and_what_is_kno
     stale = core.ConnectionLostError("the service closed the connection", stale=True)
     with log_records() as records:
         error_of(core.UnauthorizedError, busy, stale, away, UNAUTHORIZED)
-    assert {(one.name, one.module) for one in records} == {("firecrawl_interact", "conversation")}
+    assert {(one.name, one.module) for one in records} == {("firecrawl_interact", "call")}
     assert [record.levelname for record in records] == ["DEBUG", "INFO"] * 3 + ["DEBUG"]
     retries = [
         (34.0, "untouched", "HTTP 429: Slow\\nWARNING down\\x1b[2K"),

@@ -1,11 +1,11 @@
-"""Every schedule of what may happen to one call, played to the real conversation.
+"""Every schedule of what may happen to one call, played to the real one.
 
 What is claimed is in `claims`.
 
 A schedule says, for each attempt, what becomes of the request, what its sender sees of that and
 when, and what happens to the session until the next attempt. Some schedules show the sender the
 same at the same times. It cannot distinguish them: the core has no clock, no randomness and no
-other source of knowledge. So the conversation is played once for all of them, and each claim is
+other source of knowledge. So the call is played once for all of them, and each claim is
 held against every world of the model in which one of them may end. Nothing that can be seen is
 merged: each status, body and kind of fault is played at each attempt.
 
@@ -20,7 +20,7 @@ from itertools import product
 from typing import TypeAlias
 
 from firecrawl_interact.core import transport
-from firecrawl_interact.core.conversation import Failed, Wait, converse
+from firecrawl_interact.core.call import Call as RealCall
 from firecrawl_interact.core.headers import request_headers
 from firecrawl_interact.core.retry import RetryPolicy
 
@@ -137,37 +137,27 @@ Meets: TypeAlias = tuple[transport.Response | transport.TransportError, float, b
 
 
 def play(policy: RetryPolicy, meets: Iterator[Meets], chance: float) -> Call:
-    """Play a conversation, on a clock that moves by what its requests meet, and by its waits."""
-    now, is_held_back = 0.0, False
+    """Play a call, on a clock that moves by what its requests meet, and by its waits."""
+    now = 0.0
     attempts: list[Attempt] = []
     waits: list[float] = []
-    conversation = converse(
-        SESSION_ID, headers=HEADERS, retry=policy, monotonic=lambda: now, random=lambda: chance
-    )
+    call = RealCall(SESSION_ID, headers=HEADERS, retry=policy, random=lambda: chance)
     try:
-        step = next(conversation)
-        while True:
-            if isinstance(step, Wait):
-                waits[-1] += step.seconds
-                now += step.seconds
-                step = next(conversation)
-                continue
-            if isinstance(step, Failed):
-                step = conversation.send(is_held_back)
-                continue
-            request, timeout = step.request, step.timeout
-            attempts.append(Attempt((request.method, request.path), now, timeout))
-            waits.append(0.0)
-            comes, seconds, is_held_back = next(meets)
+        while timeout := call.begin_attempt(policy.deadline - now):
+            attempts.append(Attempt((call.request.method, call.request.path), now, timeout))
+            if (met := next(meets, None)) is None:  # The schedule is over.
+                return Call(attempts, waits, None, now)
+            comes, seconds, is_held_back = met
             now += min(seconds, timeout)
-            if isinstance(comes, transport.Response):
-                step = conversation.send(comes)
-            else:
-                step = conversation.throw(comes.with_traceback(None))
-    except StopIteration as end:  # The call has its receipt, or the schedule is over.
-        return Call(attempts, waits[:-1], end.value, now)
-    except Exception as error:  # The claims say which may come.
-        return Call(attempts, waits[:-1], error.with_traceback(None), now)
+            error = call.read(comes)
+            wait = 0.0
+            if error is not None and not is_held_back:
+                wait = call.back_off(error, policy.deadline - now)
+            waits.append(wait)
+            now += wait
+    except Exception as broken:  # The claims say which may come.
+        return Call(attempts, waits, broken.with_traceback(None), now)
+    return Call(attempts, waits[:-1], call.outcome, now)
 
 
 def _comes(seen: Seen) -> transport.Response | transport.TransportError:
@@ -197,7 +187,7 @@ def check_every_schedule(
         chance: what is drawn wherever the core asks for a random number.
 
     Returns:
-        How many conversations were played, which the sender can distinguish, and how many
+        How many calls were played, which the sender can distinguish, and how many
         schedules they stand for.
     """
     played = schedules = 0

@@ -1,0 +1,172 @@
+"""What one call sends, how long it waits, and when it ends. It does no I/O.
+
+Its driver sends and waits:
+
+    call = Call(session_id, headers=headers, retry=retry, random=random)
+    ends_at = monotonic() + call.retry.deadline
+    while timeout := call.begin_attempt(ends_at - monotonic()):
+        try:
+            result = send(call.request, timeout)
+        except TransportError as error:
+            result = error
+        sleep(call.end_attempt(result, ends_at - monotonic()))
+    return call.outcome
+
+A run calls the two halves of `end_attempt`: `read`, and `back_off` only if the attempt counts.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable
+
+from . import wire
+from .errors import (
+    DeleteSessionError,
+    InvalidSessionIdError,
+    Outcome,
+    ResponseError,
+    UnreachableError,
+)
+from .headers import RequestHeaders
+from .log import log
+from .receipt import DeletionReceipt, SessionFate
+from .retry import RetryPolicy
+from .transport import Request, Response, TransportError
+
+
+class Call:
+    """The attempts to delete one session, and the waits between them.
+
+    Args:
+        session_id: the id that Firecrawl returned for the session. If it cannot be sent, the call
+            has ended at once.
+        headers: from `request_headers`.
+        retry: how many attempts, how long each may take, and the backoff between them.
+        random: returns a number from 0 to 1.
+        attempts_before: requests of an interrupted call. The policy does not count them.
+    """
+
+    request: Request  #: what each attempt sends; none if the id cannot be sent
+    outcome: Outcome  #: the receipt or the error, once the call has ended
+
+    def __init__(
+        self,
+        session_id: str | uuid.UUID,
+        *,
+        headers: RequestHeaders,
+        retry: RetryPolicy,
+        random: Callable[[], float],
+        attempts_before: int = 0,
+    ) -> None:
+        self.retry: RetryPolicy = retry  #: the policy
+        self.attempts: int = attempts_before  #: how many requests were sent
+        self.error: DeleteSessionError | None = None  #: of the last attempt that failed
+        self.has_ended: bool = False  #: whether it has its outcome
+        self._headers = headers
+        self._random = random
+        self._counted = 0  # how many attempts count, without the one that is being made
+        self._is_uncertain = attempts_before > 0
+        self._was_stale = False
+        try:
+            self.session_id: str = wire.checked_session_id(session_id, may_be_scrape=True)
+        except InvalidSessionIdError as error:
+            self._end(error.with_traceback(None))  # Its frames hold the headers.
+        else:
+            self.request = wire.request(self.session_id, headers)
+
+    def begin_attempt(self, seconds_left: float) -> float:
+        """Begin an attempt. Return its timeout in seconds, or 0 if the call has ended.
+
+        Args:
+            seconds_left: of the policy's deadline. The call ends if there are none.
+        """
+        if seconds_left <= 0 and not self.has_ended:  # The wait has taken longer than asked.
+            late = UnreachableError("the deadline has passed", self.session_id, self.attempts)
+            self._end(self.error or late)
+        if self.has_ended:
+            return 0.0
+        self.attempts += 1
+        self._log_attempt()
+        return min(self.retry.attempt_timeout, seconds_left)
+
+    def end_attempt(self, result: Response | TransportError, seconds_left: float) -> float:
+        """Take what came of the attempt. Return the seconds to wait before the next one."""
+        error = self.read(result)
+        return 0.0 if error is None else self.back_off(error, seconds_left)
+
+    def read(self, result: Response | TransportError) -> DeleteSessionError | None:
+        """Take what came of the attempt. Return its error, if a retry may help.
+
+        None: the call has ended, or an idle connection was closed. The first of these counts, and
+        the next attempt comes at once.
+        """
+        outcome = self._outcome_of(result)
+        if isinstance(outcome, DeletionReceipt):
+            self._end(outcome)
+            return None
+        if self._is_uncertain and outcome.session_fate is SessionFate.UNTOUCHED:
+            outcome.session_fate = SessionFate.UNKNOWN  # An earlier attempt may have reached it.
+        self._is_uncertain = self._is_uncertain or outcome.session_fate is SessionFate.UNKNOWN
+        self.error = outcome
+        if not outcome.transient:
+            self._end(outcome)
+        elif getattr(result, "stale", False) and not self._was_stale:
+            self._was_stale = True
+            self._retry_in(0.0, outcome)
+        else:
+            return outcome
+        return None
+
+    def back_off(self, error: DeleteSessionError, seconds_left: float) -> float:
+        """Count an attempt that failed. Return the seconds to wait before the next one.
+
+        If the policy allows no other attempt, the call ends with the error.
+        """
+        wait = error.retry_after if isinstance(error, ResponseError) else None
+        if not wait:  # 0 s would use up all attempts.
+            wait = self.retry.pause(self._counted + 1, self._random)
+        if wait >= seconds_left:
+            self._end(error)
+            return 0.0
+        return self._retry_in(wait, error)
+
+    def _retry_in(self, wait: float, error: DeleteSessionError) -> float:
+        """Count an attempt, and return the wait. If that was the last one, the call ends."""
+        self._counted += 1
+        if self._counted == self.retry.max_attempts:
+            self._end(error)
+            return 0.0
+        extra = {
+            "session_id": error.session_id,
+            "session_fate": error.session_fate,
+            "attempt": error.attempts,
+            "retry_in": wait,
+        }
+        text = "session %a: retry in %.1f s: %s"
+        log(logging.INFO, text, error.session_id, wait, error.args[0], extra=extra)
+        return wait
+
+    def _outcome_of(self, result: Response | TransportError) -> Outcome:
+        if not isinstance(result, TransportError):
+            return wire.parse_response(
+                result, headers=self._headers, session_id=self.session_id, attempts=self.attempts
+            )
+        error = UnreachableError(
+            str(result) or type(result).__name__,
+            self.session_id,
+            self.attempts,
+            session_fate=SessionFate.UNKNOWN if result.sent else SessionFate.UNTOUCHED,
+            transient=result.sent or result.transient,
+        )
+        error.__cause__ = result
+        return error
+
+    def _log_attempt(self) -> None:
+        extra = {"session_id": self.session_id, "attempt": self.attempts}
+        text = "session %a: attempt %d of %d"
+        number, most = self._counted + 1, self.retry.max_attempts
+        log(logging.DEBUG, text, self.session_id, number, most, extra=extra)
+
+    def _end(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self.has_ended = True
