@@ -15,7 +15,6 @@ Its driver sends and waits:
 A run calls the two halves of `end_attempt`: `read`, and `back_off` only if the attempt counts.
 """
 
-import logging
 import uuid
 from collections.abc import Callable
 
@@ -24,14 +23,17 @@ from .errors import (
     DeleteSessionError,
     InvalidSessionIdError,
     Outcome,
+    RateLimitError,
     ResponseError,
     UnreachableError,
 )
 from .headers import RequestHeaders
-from .log import log
+from .log import DEBUG, INFO, log
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
 from .transport import Request, Response, TransportError
+
+_LONGEST_SPREAD = 2.0  # seconds that a call waits longer than a 429 asks
 
 
 class Call:
@@ -120,14 +122,20 @@ class Call:
     def back_off(self, error: DeleteSessionError, seconds_left: float) -> float:
         """Count an attempt that failed. Return the seconds to wait before the next one.
 
-        If the policy allows no other attempt, the call ends with the error.
+        A 429 decides the wait. Any other response asks for the least one, and the policy's backoff
+        counts if it is longer. If the policy allows no other attempt, the call ends with the error.
         """
-        wait = error.retry_after if isinstance(error, ResponseError) else None
-        if not wait:  # 0 s would use up all attempts.
-            wait = self.retry.pause(self._counted + 1, self._random)
+        wait = asked = (isinstance(error, ResponseError) and error.retry_after) or 0.0
+        is_told = isinstance(error, RateLimitError) and asked > 0  # 0 s would use up all attempts.
+        if not is_told:
+            wait = max(asked, self.retry.pause(self._counted + 1, self._random))
         if wait >= seconds_left:
             self._end(error)
             return 0.0
+        if is_told:  # Callers that were refused together would return together.
+            # At least half of what is left then remains for the attempt.
+            spread = min(asked / 10, _LONGEST_SPREAD, (seconds_left - asked) / 2)
+            wait += spread * self._random()
         return self._retry_in(wait, error)
 
     def _retry_in(self, wait: float, error: DeleteSessionError) -> float:
@@ -143,7 +151,7 @@ class Call:
             "retry_in": wait,
         }
         text = "session %a: retry in %.1f s: %s"
-        log(logging.INFO, text, error.session_id, wait, error.args[0], extra=extra)
+        log(INFO, text, error.session_id, wait, error.args[0], extra=extra)
         return wait
 
     def _outcome_of(self, result: Response | TransportError) -> Outcome:
@@ -165,7 +173,7 @@ class Call:
         extra = {"session_id": self.session_id, "attempt": self.attempts}
         text = "session %a: attempt %d of %d"
         number, most = self._counted + 1, self.retry.max_attempts
-        log(logging.DEBUG, text, self.session_id, number, most, extra=extra)
+        log(DEBUG, text, self.session_id, number, most, extra=extra)
 
     def _end(self, outcome: Outcome) -> None:
         self.outcome = outcome

@@ -1,4 +1,4 @@
-"""Deletes sessions over a transport, and reports the outcome of each. It is not for users.
+"""Deletes sessions over a transport, and tells of the outcome of each. It is not for users.
 
 A `DeleteSession` has one `Deleter`, and gives it to its scopes and runs. Blocking and asyncio share
 this code: whatever may wait is a coroutine, and a `Runtime` says how it waits. A blocking runtime
@@ -7,8 +7,8 @@ has done everything when its coroutines return, so that `run_sync` can run them 
 
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -85,7 +85,7 @@ class Deletion:
         """Whether the session is certainly gone."""
         return self.outcome is not None and self.outcome.session_fate is SessionFate.GONE
 
-    def settle(self, interruption: BaseException | None = None) -> Outcome:
+    def end(self, interruption: BaseException | None = None) -> Outcome:
         """Return the outcome. Without one, the delete was interrupted, and that becomes it."""
         if self.outcome is None:
             reason = f"the delete was interrupted ({type(interruption).__name__})"
@@ -94,7 +94,7 @@ class Deletion:
 
 
 class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
-    """Performs deletions, and reports outcomes to the callback, the log and the journal."""
+    """Performs deletions, and tells the callback, the log and the journal of their outcomes."""
 
     runtime: Runtime
     transport: TransportT
@@ -105,10 +105,9 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
     on_outcome: Callable[[Outcome], object] | None
 
     async def call(self, session_id: str | uuid.UUID, retry: RetryPolicy | None) -> DeletionReceipt:
-        """Delete a session, and report its outcome. Return the receipt, or raise the error."""
+        """Delete a session, and settle its outcome. Return the receipt, or raise the error."""
         deletion = Deletion(session_id, self.policy(retry))
-        with self.reporting(deletion):
-            outcome = await self.delete(deletion)
+        outcome = await self.finish(deletion, self.perform(deletion))
         if isinstance(outcome, DeletionReceipt):
             return outcome
         raise outcome
@@ -126,7 +125,7 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
         octets = bytes(int(self.random() * 255) for _ in range(16))
         session_id = str(uuid.UUID(bytes=octets, version=4))
         once = msgspec.structs.replace(self.retry, max_attempts=1)
-        outcome = await self._perform(Deletion(session_id, once))
+        outcome = await self.perform(Deletion(session_id, once))
         if isinstance(outcome, SessionNotFoundError):
             return
         if isinstance(outcome, DeletionReceipt):
@@ -136,15 +135,8 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
         outcome.add_note(note)
         raise outcome
 
-    async def delete(self, deletion: Deletion) -> Outcome:
-        """Delete a session. If it is gone, remove its record from the journal."""
-        outcome = await self._perform(deletion)
-        if self.must_forget(outcome):
-            await self.runtime.in_thread(self.forget, outcome)
-        return outcome
-
-    async def _perform(self, deletion: Deletion) -> Outcome:
-        """Send each request of its call, and wait in between."""
+    async def perform(self, deletion: Deletion) -> Outcome:
+        """Send each request of a call, and wait in between."""
         deletion.outcome = None
         call = Call(
             deletion.session_id,
@@ -154,7 +146,7 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
             attempts_before=deletion.attempts,
         )
         monotonic = self.transport.monotonic
-        ends_at = monotonic() + call.retry.deadline
+        ends_at = monotonic() + deletion.retry.deadline
         while timeout := call.begin_attempt(ends_at - monotonic()):
             deletion.attempts = call.attempts
             result = await self._send(call.request, timeout)
@@ -181,31 +173,55 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
                 await self.runtime.in_thread(close_journal)
 
     async def _end_open(self, deletion: Deletion) -> None:
-        """Delete the session of a scope that stays open. What this raises has been reported."""
-        with suppress(Exception), self.reporting(deletion, is_seen=False):
-            await self.delete(deletion)
+        """Delete the session of a scope that stays open. No caller gets its outcome."""
+        with suppress(Exception):  # What the delete raises has been told.
+            outcome = await self.finish(deletion, self.perform(deletion))
+            if not deletion.is_gone:
+                _log_as_left(outcome)
 
-    # Reports
+    # What comes after a delete
 
-    @contextmanager
-    def reporting(
-        self, deletion: Deletion, raised: BaseException | None = None, *, is_seen: bool = True
-    ) -> Iterator[None]:
-        """Report the outcome of a deletion that the body makes, also if it is interrupted."""
+    async def finish(
+        self,
+        deletion: Deletion,
+        delete: Awaitable[object],
+        raised: BaseException | None = None,
+    ) -> Outcome:
+        """Await a delete, and settle its outcome, also if the delete is interrupted.
+
+        Args:
+            deletion: what is deleted.
+            delete: deletes it, and sets its outcome.
+            raised: what the caller raises in place of the outcome, if anything.
+        """
         try:
-            yield
-        except BaseException as error:
-            self.report(deletion.settle(error), error)
+            await delete
+        except BaseException as interruption:
+            raised = interruption
             raise
-        self.report(deletion.settle(), raised, is_seen=is_seen)
+        finally:
+            if forgetting := self.settle(deletion.end(raised), raised):
+                await forgetting
+        return deletion.end()
 
-    def report(
-        self, outcome: Outcome, raised: BaseException | None = None, *, is_seen: bool = True
-    ) -> None:
-        """Call the callback with an outcome. An exception of the callback is logged.
+    def settle(
+        self, outcome: Outcome, raised: BaseException | None = None
+    ) -> Awaitable[None] | None:
+        """Tell everybody of an outcome. Return what makes the journal forget a session, if it must.
 
-        If the session may still be running, and no caller gets the outcome, the log has a line at
-        ERROR. That is so if another exception is `raised`, which gets a note, or not `is_seen`.
+        A crash in between costs one more delete, which Firecrawl bills once. The other way round,
+        it would cost the telling.
+        """
+        self._tell(outcome, raised)
+        if outcome.session_fate is not SessionFate.GONE or self._journal_of(outcome) is None:
+            return None
+        return self.runtime.in_thread(self._forget, outcome)
+
+    def _tell(self, outcome: Outcome, raised: BaseException | None) -> None:
+        """Call the callback. An exception of the callback is logged.
+
+        If the session may still be running, and another exception is raised in place of the
+        outcome, that exception gets a note, and the log a line at ERROR.
         """
         if self.on_outcome is not None:
             try:
@@ -214,36 +230,33 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
                 text = "on_outcome failed for session %a"
                 extra = _extra(outcome)
                 log(logging.ERROR, text, outcome.session_id, extra=extra, exc_info=True)
-        if outcome.session_fate is SessionFate.GONE or (is_seen and raised is None):
-            return
-        if raised is not None:
+        if raised is not None and outcome.session_fate is not SessionFate.GONE:
             raised.add_note(str(outcome))
-        log(logging.ERROR, "%s", outcome, extra=_extra(outcome))
+            _log_as_left(outcome)
 
     async def record(self, session_id: str) -> None:
         """Record an open session in the journal."""
-        if (journal := self._journal_of(session_id)) is not None:
-            await self.runtime.in_thread(journal.opened, session_id)
+        if self.journal is not None and not is_scrape(session_id):
+            await self.runtime.in_thread(self.journal.opened, session_id)
 
-    def must_forget(self, outcome: Outcome) -> bool:
-        """Whether the session is gone, and a journal may have its record."""
-        has_journal = self._journal_of(outcome.session_id) is not None
-        return has_journal and outcome.session_fate is SessionFate.GONE
-
-    def forget(self, outcome: Outcome) -> None:
+    def _forget(self, outcome: Outcome) -> None:
         """Remove the record of a session that is gone. An error of the journal is logged."""
-        journal = self._journal_of(outcome.session_id)
         try:
-            if journal is not None:
+            if journal := self._journal_of(outcome):
                 journal.gone(outcome.session_id)
         except Exception as error:
             text = "session %a is gone, but the journal may still have its record: %s"
             reason = str(error) or type(error).__name__
             log(logging.WARNING, text, outcome.session_id, reason, extra=_extra(outcome))
 
-    def _journal_of(self, session_id: str) -> Recorder | None:
+    def _journal_of(self, outcome: Outcome) -> Recorder | None:
         """Return the journal. None for a scrape id: its record would delete a later session."""
-        return None if self.journal is None or is_scrape(session_id) else self.journal
+        return None if is_scrape(outcome.session_id) else self.journal
+
+
+def _log_as_left(outcome: Outcome) -> None:
+    """Log a session that may still be running, because no caller gets its outcome."""
+    log(logging.ERROR, "%s", outcome, extra=_extra(outcome))
 
 
 def _extra(outcome: Outcome) -> Mapping[str, object]:

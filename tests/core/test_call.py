@@ -1,15 +1,20 @@
 """A call: what its driver sees of it. `tests/proof` plays every schedule of attempts."""
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firecrawl_interact import core
 
+from . import random_calls
 from .scripted_transport import DESTROYED, SESSION_ID, log_records, response
 
 HEADERS = core.request_headers(None)
 REFUSED = core.ConnectFailedError("refused")
+RECORDED = json.loads(Path(__file__).with_name("recorded_calls.json").read_text())
 
 
 def call_of(
@@ -75,8 +80,22 @@ def test_a_wait_that_does_not_fit_in_the_deadline_is_not_begun(wait: int, is_mad
     call = call_of()
     call.begin_attempt(240)
     limited = response(429, None, {"retry-after": f"{wait}"})
-    assert call.end_attempt(limited, 240) == (wait if is_made else 0.0)
+    # At the longest, jitter takes half of the second that is left.
+    assert call.end_attempt(limited, 240) == (wait + 0.5 if is_made else 0.0)
     assert call.has_ended is not is_made
+
+
+@pytest.mark.parametrize(
+    ("status", "asks", "waits"),
+    [(429, 1, 1.1), (429, 10, 11), (429, 60, 62), (503, 0.5, 1), (503, 1, 1), (503, 30, 30)],
+)
+def test_a_429_decides_the_wait_with_some_jitter_and_other_responses_the_least_wait(
+    status: int, asks: float, waits: float
+) -> None:
+    call = call_of()
+    call.begin_attempt(240)
+    asking = response(status, {"success": False, "retry_after_seconds": asks})
+    assert call.end_attempt(asking, 240) == waits
 
 
 @pytest.mark.parametrize("seconds_left", [0.5, 0.0, -1.0])
@@ -120,3 +139,11 @@ def test_a_pause_is_half_fixed_half_random_and_doubles_up_to_the_longest(
     most = min(longest, first * 2.0 ** min(retry_number, 1_000))
     pause = policy.pause(retry_number, lambda: chance)
     assert pause == pytest.approx(max(0.1, most / 2 + most / 2 * chance))
+
+
+# As it was
+
+
+@pytest.mark.parametrize("seed", range(random_calls.COUNT))
+def test_a_call_ends_as_it_was_recorded(seed: int) -> None:
+    assert random_calls.outcome_of(seed) == RECORDED[seed]

@@ -41,7 +41,7 @@ def test_every_attempt_sends_the_same_request(api_key: str | None, use_case: Use
     delete_session = use_case(transport, api_key, headers=given_headers, random=lambda: 0.5)
     given_headers["X-Team"] = "b\r\nX-Injected: c"  # A later change changes nothing.
     ended(delete_session(SESSION_ID))
-    assert transport.sleeps == [0.75, 30]
+    assert transport.sleeps == [0.75, 31]
     request = transport.requests[0]
     assert transport.requests == [request] * 3
     assert (request.method, request.path) == ("DELETE", f"/v2/interact/{SESSION_ID}")

@@ -298,3 +298,10 @@ def test_an_outage_holds_fewer_ids(concurrency: int, events: Sequence[Event], mo
     pace = Pace(POLICY, middle)
     play(pace, events)
     assert pace.most_held(concurrency) == most
+
+
+def test_a_session_that_waits_after_a_closed_idle_connection_ends_with_that_if_left() -> None:
+    call = core.Call("a", headers=core.request_headers(None), retry=POLICY, random=middle)
+    assert call.begin_attempt(240)
+    assert call.read(core.ConnectionLostError("closed", stale=True)) is None
+    assert Job(call).outcome_if_left("the run was left") is call.error

@@ -239,6 +239,13 @@ ENDED_EARLY = {
         given=run_of("a", journal_seconds=[5.0], interrupt_at=[3.0]),
         outcomes=[(3, "a")],
         raises="interruption",
+        way="blocking",
+    ),
+    "an awaited outcome does not wait for the journal": Case(
+        given=run_of("a", journal_seconds=[5.0], interrupt_at=[3.0]),
+        outcomes=[(1, "a")],
+        raises="interruption",
+        way="awaited",
     ),
     "a second cancellation cuts nothing short": Case(
         given=run_of("abc", {"b": [LATE], "c": [LATER]}, interrupt_at=[5.0, 6.0]),

@@ -17,7 +17,6 @@ from unittest.mock import Mock, call
 import pytest
 
 from firecrawl_interact import core
-from firecrawl_interact.core.delete_session import deleter_of
 
 from .scripted_transport import (
     API_KEY,
@@ -122,12 +121,19 @@ def test_a_journal_s_error_is_a_warning(error: Exception, words: str, use_case: 
     assert extras(record) == KNOWN_GONE
 
 
+@both_use_cases
+def test_everybody_is_told_before_the_journal_forgets(use_case: UseCase) -> None:
+    # A crash in between costs one more delete, which is billed once, and not the telling.
+    seen = Mock()
+    others = {"journal": seen.journal, "on_outcome": seen.on_outcome}
+    receipt = ended(use_case(ScriptedTransport(DESTROYED), API_KEY, **others)(SESSION_ID))
+    assert seen.mock_calls == [call.on_outcome(receipt), call.journal.gone(SESSION_ID)]
+
+
 def test_where_nothing_is_recorded_nothing_is_forgotten() -> None:
-    for journal in (None, Mock(spec=["opened", "gone"])):
-        deleter = deleter_of(core.DeleteSession(ScriptedTransport(), None, journal=journal))
-        outcome = core.DeletionReceipt(session_id="scrape:a")
-        assert not deleter.must_forget(outcome)
-        deleter.forget(outcome)
+    journal = Mock(spec=["opened", "gone"])
+    core.DeleteSession(ScriptedTransport(DESTROYED), None, journal=journal)("scrape:a")
+    assert journal.mock_calls == []
 
 
 # The hook
@@ -164,7 +170,7 @@ def test_each_attempt_and_each_retry_is_a_record_with_its_reason_and_what_is_kno
     assert {(one.name, one.module) for one in records} == {("firecrawl_interact", "call")}
     assert [record.levelname for record in records] == ["DEBUG", "INFO"] * 3 + ["DEBUG"]
     retries = [
-        (34.0, "untouched", "HTTP 429: Slow\\nWARNING down\\x1b[2K"),
+        (35.0, "untouched", "HTTP 429: Slow\\nWARNING down\\x1b[2K"),
         (0.0, "unknown", "the service closed the connection"),
         (5.0, "unknown", "HTTP 503: Hangar is away"),
     ]

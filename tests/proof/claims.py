@@ -20,7 +20,8 @@ CLAIMS = {
     "attempts": "It makes no more attempts than its policy allows.",
     "deadline": "It ends within its deadline, and each attempt within its timeout.",
     "retries": "It retries if and only if a retry can help, and attempts and time are left.",
-    "pauses": "Before a retry it waits as long as the service asked, or else as the policy says.",
+    "pauses": "Before a retry it waits as long as the policy says, or longer if the service asked."
+    " A 429 that asks decides the wait alone, and jitter lengthens that by a tenth at most.",
 }
 
 SESSION_ID = "0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57"
@@ -117,10 +118,14 @@ def broken_claims(
     ):
         yield "deadline"
     pauses = list(_pauses(schedule, policy, chance))
-    if call.waits != pauses[:-1]:
+    if any(
+        not least <= wait <= most
+        for wait, (least, most) in zip(call.waits, pauses[:-1], strict=True)
+    ):
         yield "pauses"
+    shortest, _ = pauses[-1]
     may_go_on = (
-        count_attempts(schedule) < policy.max_attempts and call.ended + pauses[-1] < policy.deadline
+        count_attempts(schedule) < policy.max_attempts and call.ended + shortest < policy.deadline
     )
     if not all(moment.seen.may_pass for moment in earlier) or (last.seen.may_pass and may_go_on):
         yield "retries"
@@ -136,15 +141,20 @@ def _broken_fate(session_fate: object, knowledge: Knowledge) -> Iterator[str]:
         yield "no vaguer"
 
 
-def _pauses(schedule: Sequence[Moment], policy: RetryPolicy, chance: float) -> Iterator[float]:
-    """The pause that belongs behind each attempt."""
+def _pauses(
+    schedule: Sequence[Moment], policy: RetryPolicy, chance: float
+) -> Iterator[tuple[float, float]]:
+    """The shortest and the longest pause that may follow each attempt."""
     first_stale = _first_stale(schedule)
     for number, (moment, is_excused) in enumerate(zip(schedule, _excused(schedule), strict=True)):
         if is_excused or number == first_stale:
-            yield 0.0
-        elif moment.seen.named_wait is not None:
-            yield moment.seen.named_wait
-        else:
-            retry = count_attempts(schedule[: number + 1])
-            longest = min(policy.longest_pause, policy.first_pause * 2**retry)
-            yield max(0.1, longest / 2 + longest / 2 * chance)
+            yield 0.0, 0.0
+            continue
+        named = moment.seen.named_wait
+        if moment.seen.row == "RateLimitError" and named is not None:
+            yield named, named + chance * min(named / 10, 2)
+            continue
+        retry = count_attempts(schedule[: number + 1])
+        longest = min(policy.longest_pause, policy.first_pause * 2**retry)
+        pause = max(0.1, longest / 2 + longest / 2 * chance, named or 0)
+        yield pause, pause

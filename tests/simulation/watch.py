@@ -134,10 +134,6 @@ class Watch:
         if isinstance(outcome, DeletionReceipt):
             bills = [receipt.get("creditsBilled") for receipt in session.receipts]
             claim("receipt", outcome.credits_billed in bills, f"{session_id}: a receipt of nobody")
-        is_slow = max(self.scenario.journal_seconds) > 0  # An awaited run goes on meanwhile.
-        if is_gone and self.journal is not None and not self.journal.not_forgotten[session_id]:
-            is_forgotten = session_id not in self.journal.held or is_slow
-            claim("journal", is_forgotten, f"the journal still holds {session_id}")
         return len(self.outcomes) != self.scenario.leave_at_outcome
 
     def check_leaving(self) -> None:
@@ -146,6 +142,10 @@ class Watch:
         self.over_at = self.world.clock.time()
         are_told = len(self.told) == len(self.taken)
         self.world.claim("one outcome", are_told, "leaving does not tell on_outcome of each id")
+        if self.journal is not None and not any(self.scenario.journal_seconds):
+            gone = {one.session_id for one in self.told if one.session_fate is SessionFate.GONE}
+            held = {one for one in self.journal.held if not self.journal.not_forgotten[one]}
+            self.world.claim("journal", not held & gone, f"the journal still holds {held & gone}")
         if self.left_at is not None:
             longest = self.scenario.retry.attempt_timeout
             if self.scenario.shutdown_timeout is not None:
