@@ -19,7 +19,7 @@ POLICIES = (
     RetryPolicy(max_attempts=1, attempt_timeout=300, deadline=30),
 )
 # No wait that is shorter than a backoff, and no jitter, which would lengthen the wait of a 429.
-LASTING = (
+LASTING: tuple[core.Response | core.TransportError, ...] = (
     core.ConnectFailedError("refused"),
     core.TimedOutError("late"),
     core.ConnectionLostError("reset"),
@@ -36,7 +36,7 @@ LASTING = (
     response(200, {"success": False}),
     response(418, "a teapot"),
 )
-ENDING = (
+ENDING: tuple[core.Response | core.TransportError, ...] = (
     DESTROYED,
     NOT_FOUND,
     UNAUTHORIZED,
