@@ -72,6 +72,7 @@ class Call:
         try:
             self.session_id: str = wire.checked_session_id(session_id, may_be_scrape=True)
         except InvalidSessionIdError as error:
+            self.session_id = error.session_id
             self._end(error.with_traceback(None))  # Its frames hold the headers.
         else:
             self.request = wire.request(self.session_id, headers)
