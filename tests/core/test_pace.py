@@ -83,6 +83,7 @@ def play(pace: Pace, events: Sequence[Event]) -> Verdict | None:
 
 
 TWO = [failed("a", 1), failed("b", 1)]
+RECOVERED = [*TWO, served("a", 1.2, 1.4)]
 TWENTY = [failed_itself(f"{number}", 1) for number in range(20)]
 TWENTY_ONE = [*TWENTY, failed_itself("20", 1)]
 
@@ -93,6 +94,15 @@ COUNTS = {
     "it goes on when one of them fails again": ([*TWO, failed("a", 2)], False),
     "but not if something was served since that id failed last": (
         [*TWO, served("c", 1.2, 1.4), served("d", 0.3, 1.5), failed("b", 2), failed("a", 2)],
+        True,
+    ),
+    "nor once one that had failed was deleted, for then each fails newly": (
+        [*TWO, lost("c", 1), served("c", 1.2, 1.4), failed("a", 2), failed("b", 2), failed("a", 3)],
+        False,
+    ),
+    "however few are left of those": ([*RECOVERED, failed("b", 2), failed("b", 3)], False),
+    "a single id that fails after a recovery fails for its own reasons": (
+        [*RECOVERED, failed("c", 2), failed("c", 3)],
         True,
     ),
     "even if that was sent at the same moment": ([*TWO, served("c", 1, 1.4), failed("a", 2)], True),
