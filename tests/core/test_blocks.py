@@ -59,7 +59,6 @@ def test_the_id_is_what_was_opened_or_in_it(
     opened: object, options: dict[str, Any], use_case: UseCase
 ) -> None:
     block = use_case(ScriptedTransport(DESTROYED), API_KEY).opening(lambda: opened, **options)
-    assert repr(block).endswith("SessionScope(None, outcome=None)")
     assert play(block, list) is opened
     assert (block.session_id, block.receipt) == (SESSION_ID, RECEIPT)
 
@@ -296,8 +295,17 @@ def test_a_block_is_entered_once_or_nothing_is_opened(use_case: UseCase) -> None
 
 
 @both_use_cases
+def test_a_block_that_is_not_entered_says_by_what(use_case: UseCase) -> None:
+    block = use_case(ScriptedTransport(DESTROYED), API_KEY).opening(lambda: SESSION_ID)
+    keyword = "with" if isinstance(block, core.SessionScope) else "async with"
+    assert repr(block).endswith(f"SessionScope(None, not entered: use `{keyword}`)")
+    play(block, list)
+    assert repr(block).endswith(f"SessionScope({SESSION_ID!r}, outcome={RECEIPT!r})")
+
+
+@both_use_cases
 def test_a_block_that_is_never_entered_warns_where_it_was_forgotten(use_case: UseCase) -> None:
-    says = rf"SessionScope\('{SESSION_ID}', outcome=None\) was never entered by `with`"
+    says = rf"A block was never begun: \w*SessionScope\('{SESSION_ID}', "
     with pytest.warns(RuntimeWarning, match=says) as warned:
         use_case(ScriptedTransport(), API_KEY).on_exit(SESSION_ID)
     assert [warning.filename for warning in warned] == [__file__]
