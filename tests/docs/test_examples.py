@@ -13,7 +13,7 @@ from firecrawl_interact import FakeService
 
 from .pages import PAGES, blocks, commands_of, open_sessions_of, run, run_python, sections, text_of
 
-INVISIBLE = re.compile("<!--|invisible-code")
+INVISIBLE = re.compile(r"invisible-code|<!--[^>]*```")
 LANGUAGE = re.compile(r"^ *(?:```+|~~~+)([^`\n]+)$", re.MULTILINE)
 RUN = {"python", "console"}
 SHOWN = {"dockerfile", "ini", "text", "yaml"}
