@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, TypeVar
 
+from .arguments import checked_result
 from .deleter import Deletion, Runtime
 from .log import log
 
@@ -33,7 +34,7 @@ class AsyncioRuntime(Runtime):
     async def call_transport(  # noqa: D102
         self, method: Callable[..., Any], *arguments: object
     ) -> Any:
-        return await method(*arguments)
+        return await checked_result(method(*arguments), is_awaited=True)
 
     async def in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         """Call a function in a new thread, because those of asyncio may all be busy."""

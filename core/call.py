@@ -109,6 +109,7 @@ class Call:
             return None
         if self._is_uncertain and outcome.session_fate is SessionFate.UNTOUCHED:
             outcome.session_fate = SessionFate.UNKNOWN  # An earlier attempt may have reached it.
+            outcome.args = (*outcome.args[:3], outcome.session_fate.value)
         self._is_uncertain = self._is_uncertain or outcome.session_fate is SessionFate.UNKNOWN
         self.error = outcome
         if not outcome.transient:

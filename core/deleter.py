@@ -9,11 +9,12 @@ import logging
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from .arguments import check_type
+from .arguments import check_callback, check_methods, check_type, checked_result
 from .call import Call
 from .errors import (
     Outcome,
@@ -50,7 +51,7 @@ class Runtime:
 
     async def call_transport(self, method: Callable[..., Any], *arguments: object) -> Any:
         """Call a method of the transport, and await it if that is due. Any: as methods differ."""
-        return method(*arguments)
+        return checked_result(method(*arguments), is_awaited=False)
 
     async def shield(self, awaitable: Awaitable[T], timeout: float | None = None) -> T:
         """Run what no cancellation may cut. In blocking code there is none, so no timeout."""
@@ -104,6 +105,13 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
     journal: Recorder | None
     on_outcome: Callable[[Outcome], object] | None
 
+    def __post_init__(self) -> None:
+        check_type("retry", self.retry, RetryPolicy)
+        check_type("headers", self.headers, RequestHeaders)
+        check_callback(self.on_outcome)
+        if self.journal is not None:
+            check_methods("journal", self.journal, ["opened", "gone"], "Take a FileJournal.")
+
     async def call(self, session_id: str | uuid.UUID, retry: RetryPolicy | None) -> DeletionReceipt:
         """Delete a session, and settle its outcome. Return the receipt, or raise the error."""
         deletion = Deletion(session_id, self.policy(retry))
@@ -124,7 +132,7 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
         # The id is from `random`, so that a test can know it.
         octets = bytes(int(self.random() * 255) for _ in range(16))
         session_id = str(uuid.UUID(bytes=octets, version=4))
-        once = msgspec.structs.replace(self.retry, max_attempts=1)
+        once = replace(self.retry, max_attempts=1)
         outcome = await self.perform(Deletion(session_id, once))
         if isinstance(outcome, SessionNotFoundError):
             return
@@ -145,15 +153,21 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
             random=self.random,
             attempts_before=deletion.attempts,
         )
-        monotonic = self.transport.monotonic
-        ends_at = monotonic() + deletion.retry.deadline
-        while timeout := call.begin_attempt(ends_at - monotonic()):
+        ends_at = self.now() + deletion.retry.deadline
+        while timeout := call.begin_attempt(ends_at - self.now()):
             deletion.attempts = call.attempts
             result = await self._send(call.request, timeout)
-            if wait := call.end_attempt(result, ends_at - monotonic()):
+            if wait := call.end_attempt(result, ends_at - self.now()):
                 await self.runtime.call_transport(self.transport.sleep, wait)
         deletion.outcome = call.outcome
         return call.outcome
+
+    def now(self) -> float:
+        """Return the time of the transport, in seconds. A mock has none (`TypeError`)."""
+        now = self.transport.monotonic()
+        if not isinstance(now, int | float):
+            raise TypeError("transport: monotonic gives no number. In tests, use InMemoryTransport")
+        return now
 
     async def _send(self, request: Request, timeout: float) -> Any:  # Any: what a transport returns
         try:

@@ -6,6 +6,7 @@ import re
 import traceback
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
+from functools import wraps
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock, create_autospec
@@ -17,8 +18,16 @@ from hypothesis import strategies as st
 from firecrawl_interact import core
 from firecrawl_interact.adapters import AsyncioTransport, FileJournal, Urllib3Transport
 
-from .scripted_transport import DESTROYED, SESSION_ID, ScriptedTransport, delete_blocking, error_of
-from .side_by_side import FunctionTransport, listed, many
+from .scripted_transport import (
+    DESTROYED,
+    SESSION_ID,
+    AsyncScriptedTransport,
+    ScriptedTransport,
+    delete_blocking,
+    ended,
+    error_of,
+)
+from .side_by_side import DeleteMany, FunctionTransport, listed, many, many_awaited
 
 CANARY = "canary-0123"
 BLOCKING = core.DeleteSession(Urllib3Transport(), CANARY)
@@ -26,8 +35,8 @@ AWAITED = core.AsyncDeleteSession(AsyncioTransport(), CANARY)
 
 # Transports
 
-TAKE_AWAITED = "Pass AsyncioTransport(). DeleteSession takes transports that block."
-TAKE_BLOCKING = "Pass Urllib3Transport(). AsyncDeleteSession takes transports that are awaited."
+TAKE_AWAITED = "Pass AsyncioTransport(), AsyncInMemoryTransport() in tests, or take DeleteSession."
+TAKE_BLOCKING = "Pass Urllib3Transport(), InMemoryTransport() in tests, or take AsyncDeleteSession."
 IS_AWAITED = f"must be a coroutine function (async def). {TAKE_AWAITED}"
 BLOCKS = f"must be an ordinary function. {TAKE_BLOCKING}"
 
@@ -60,7 +69,8 @@ OTHERS: dict[str, dict[str, Any]] = {  # Any: what no type checker takes
     "transport: Mock has no method monotonic. Pass": {"transport": Mock(spec=["send", "sleep"])},
     "transport: Mock has no method sleep. Pass": {"transport": Mock(spec=["send", "monotonic"])},
     "transport must be an object, not the class Urllib": {"transport": Urllib3Transport},
-    "retry must be of type RetryPolicy, not int": {"retry": 3},
+    "retry must be of type RetryPolicy, not int": {"retry": 0},
+    "retry must be of type RetryPolicy, not bool": {"retry": False},
     "journal: str has no method opened. Take a FileJournal.": {"journal": "directory"},
     "journal must be an object, not the class FileJournal": {"journal": FileJournal},
     "on_outcome must be an ordinary function (def), because it is not awaited": {
@@ -89,9 +99,66 @@ def test_a_policy_of_one_delete_is_checked_before_anything_is_sent(name: str) ->
     assert transport.requests == []
 
 
-def test_an_autospecced_transport_is_taken() -> None:
-    core.DeleteSession(create_autospec(Urllib3Transport, instance=True), CANARY)
-    core.AsyncDeleteSession(create_autospec(AsyncioTransport, instance=True), CANARY)
+@pytest.mark.parametrize(
+    ("delete_many", "kind"), [(many, Urllib3Transport), (many_awaited, AsyncioTransport)]
+)
+def test_an_autospecced_transport_is_taken_and_must_have_a_clock(
+    delete_many: DeleteMany, kind: type
+) -> None:
+    transport = create_autospec(kind, instance=True)
+    delete_session: Any = delete_many(transport).delete_session  # Any: of either kind
+    says = "monotonic gives no number. In tests, use InMemoryTransport"
+    with pytest.raises(TypeError, match=says):
+        ended(delete_session(SESSION_ID))
+    transport.monotonic.return_value = 0
+    transport.send.return_value = DESTROYED
+    assert ended(delete_session(SESSION_ID)).session_id == SESSION_ID
+
+
+def decorated(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a method as libraries for traces and retries do."""
+
+    @wraps(function)
+    def wrapper(*arguments: Any) -> Any:
+        return function(*arguments)
+
+    return wrapper
+
+
+class Traced(ScriptedTransport):
+    send = decorated(ScriptedTransport.send)
+    sleep = decorated(ScriptedTransport.sleep)
+
+
+class AsyncTraced(AsyncScriptedTransport):
+    send = decorated(AsyncScriptedTransport.send)
+    sleep = decorated(AsyncScriptedTransport.sleep)
+
+
+def test_a_transport_with_a_decorator_is_taken() -> None:
+    assert delete_blocking(Traced(DESTROYED)).attempts == 1
+    delete_session = core.AsyncDeleteSession(AsyncTraced(ScriptedTransport(DESTROYED)), None)
+    assert asyncio.run(delete_session(SESSION_ID)).attempts == 1
+
+
+@pytest.mark.parametrize(
+    ("delete_many", "transport", "says"),
+    [
+        (many, AsyncTraced(ScriptedTransport()), "a coroutine. AsyncDeleteSession takes"),
+        (many_awaited, Traced(DESTROYED, DESTROYED), "a Response. DeleteSession takes"),
+    ],
+)
+def test_what_the_first_send_returns_tells_that_the_transport_is_of_the_other_kind(
+    delete_many: DeleteMany, transport: object, says: str
+) -> None:
+    told: list[core.Outcome] = []
+    run: Any = delete_many(transport, on_outcome=told.append)  # Any: of either kind
+    with pytest.raises(TypeError, match=f"^transport: it returned {re.escape(says)}"):
+        ended(run.delete_session(SESSION_ID))
+    with pytest.raises(RuntimeError, match="no request can be sent") as raised:
+        asyncio.run(listed(run([SESSION_ID])))
+    assert says in str(raised.value.__cause__)
+    assert [outcome.session_fate for outcome in told] == [core.SessionFate.UNKNOWN] * 2
 
 
 # Keys and headers
@@ -269,6 +336,8 @@ def test_what_is_of_the_other_kind_is_refused_by_a_run() -> None:
         core.AsyncDeleteManySessions(BLOCKING)  # type: ignore[arg-type] # the point
     with pytest.raises(TypeError, match="object is not iterable"):
         core.DeleteManySessions(BLOCKING)(awaited_ids())  # type: ignore[arg-type] # the point
+    with pytest.raises(TypeError, match=r"is a Mock. In a test, pass DeleteSession\(InMemory"):
+        core.DeleteManySessions(Mock(spec=core.DeleteSession))
 
 
 def test_a_use_case_can_run_several_times_and_a_run_says_how_far_it_is() -> None:

@@ -50,6 +50,26 @@ def test_every_attempt_sends_the_same_request(api_key: str | None, use_case: Use
     assert dict(request.headers) == {**key, **library, "X-Team": "a \tb", "x-empty": ""}
 
 
+@both_use_cases
+def test_a_replaced_one_sends_what_the_first_one_does_and_has_what_was_changed(
+    use_case: UseCase,
+) -> None:
+    told: list[core.Outcome] = []
+    transport, journal = ScriptedTransport(UNAUTHORIZED, UNAUTHORIZED), InMemoryJournal()
+    first = use_case(transport, API_KEY, headers={"X-Team": "a"}, journal=journal)
+    second = first.replace(on_outcome=told.append, retry=core.RetryPolicy(attempt_timeout=7))
+    for delete_session in (second, first):
+        with pytest.raises(core.UnauthorizedError):
+            play(delete_session.on_exit(SESSION_ID), list)
+    assert type(second) is type(first)
+    assert journal.sessions_left_open == [SESSION_ID]
+    assert transport.requests == transport.requests[:1] * 2
+    assert (len(told), transport.timeouts) == (1, [7, 90])
+    for name, value in (("on_outcome", "print"), ("journal", "/"), ("retry", 0), ("headers", {})):
+        with pytest.raises(TypeError, match=name):
+            first.replace(**{name: value})
+
+
 def test_chance_is_a_number_from_0_to_1() -> None:
     random = core.DeleteSession(ScriptedTransport(), API_KEY).random
     assert 0 <= min(random() for _ in range(100)) < 0.5 < max(random() for _ in range(100)) < 1

@@ -7,16 +7,19 @@ pyproject.toml.
 import inspect
 import subprocess
 import sys
+from typing import get_type_hints
 
 import msgspec
 import pytest
 
 from firecrawl_interact import core
+from firecrawl_interact.adapters import InMemoryJournal
 
 from .side_by_side import FunctionTransport
 
+RECEIPT = core.DeletionReceipt(session_id="a")
 CLASSES = [one for name in core.__all__ if inspect.isclass(one := getattr(core, name))]
-SLOW_TO_IMPORT = {"asyncio", "concurrent", "dataclasses", "email", "http", "json", "socket", "ssl"}
+SLOW_TO_IMPORT = {"asyncio", "concurrent", "email", "http", "json", "socket", "ssl"}
 
 
 def in_order(name: str) -> tuple[int, str]:
@@ -40,17 +43,35 @@ def test_a_name_that_is_not_there_is_an_ordinary_attribute_error() -> None:
 
 def test_no_value_that_users_get_can_be_changed() -> None:
     structs = [kind for kind in CLASSES if issubclass(kind, msgspec.Struct)]
-    values = {core.Request, core.Response, core.DeletionReceipt, core.RetryPolicy}
-    assert values <= {*structs}
-    assert [kind for kind in structs if not kind.__struct_config__.frozen] == []
+    assert structs == [core.Request, core.Response]
+    assert all(kind.__struct_config__.frozen for kind in structs)
+    policy = core.RetryPolicy()
+    pause = core.Pause(reason="outage", seconds_left=1, waiting=2, number=3)
+    for value, name in ((RECEIPT, "attempts"), (policy, "deadline"), (pause, "number")):
+        with pytest.raises(AttributeError):
+            setattr(value, name, 4)
     for kind in (core.DeletionReceipt, core.RetryPolicy):  # Their values are named.
         with pytest.raises(TypeError):
             kind(4)  # type: ignore[call-arg, arg-type] # the point
 
 
+@pytest.mark.parametrize("kind", CLASSES)
+def test_the_hints_of_each_method_can_be_resolved(kind: type) -> None:
+    assert isinstance(get_type_hints(kind), dict)
+    for name, method in inspect.getmembers(kind, inspect.isfunction):
+        if name[0] != "_" or name in {"__call__", "__init__"}:
+            assert isinstance(get_type_hints(method), dict)
+
+
+def test_a_port_can_be_checked_with_isinstance() -> None:
+    ports = (core.Transport, core.AsyncTransport, core.Recorder, core.Journal)
+    assert [isinstance(FunctionTransport(), port) for port in ports] == [True, True, False, False]
+    assert [isinstance(InMemoryJournal(), port) for port in ports] == [False, False, True, True]
+
+
 # In a process of its own: pytest imports much.
 A_CALL = """
-import logging, sys, msgspec  # logging brings dataclasses, in Python 3.14
+import sys, msgspec
 before = set(sys.modules)
 from firecrawl_interact.core import DeleteSession, Response
 
@@ -81,5 +102,6 @@ def test_what_completion_shows_is_what_is_promised() -> None:
         return {name for name in dir(value) if name[0] != "_"}
 
     arguments = {"transport", "headers", "retry", "random"}
-    assert public(delete_session) == {"on_exit", "opening", "check", "close", *arguments}
+    methods = {"on_exit", "opening", "check", "replace", "close"}
+    assert public(delete_session) == methods | arguments
     assert public(block) == {"session_id", "receipt", "outcome"}

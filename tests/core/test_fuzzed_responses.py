@@ -32,7 +32,7 @@ def reading_of(outcome: Outcome) -> Reading:
             credits_billed=outcome.credits_billed,
             session_status=outcome.status,
         )
-    names = ["message", "code", "request_id", "retry_after"]
+    names = ["api_message", "code", "request_id", "retry_after"]
     said = {name: getattr(outcome, name) for name in names}
     transient, status = outcome.transient, vars(outcome)["status"]
     return Reading(what, fate, outcome.from_service, transient, http_status=status, **said)

@@ -4,6 +4,7 @@ Which class, fate and attributes each response gives: `test_fuzzed_responses`.
 """
 
 import copy
+import json
 import pickle
 import re
 from collections.abc import Callable
@@ -125,7 +126,7 @@ def example(kind: type[core.DeleteSessionError]) -> core.DeleteSessionError:
     error.session_fate, error.transient, error.advice = core.SessionFate.UNKNOWN, True, "Ask."
     error.add_note("while closing the browser")
     if isinstance(error, core.ResponseError):
-        error.status, error.message, error.code = 418, "teapot", "TEAPOT"
+        error.status, error.api_message, error.code = 418, "teapot", "TEAPOT"
         error.request_id, error.retry_after = "req-1", 7.0
     return error
 
@@ -152,6 +153,25 @@ def test_errors_can_be_copied(error: Exception, journey: Callable[[Exception], E
     assert arrived is not error
     assert type(arrived) is type(error)
     assert (str(arrived), arrived.args, vars(arrived)) == (str(error), error.args, vars(error))
+    # Sentry would take either for the text of the error.
+    assert not {"message", "detail"} & {*dir(error)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_can_be_made_anew_from_its_args_which_may_be_json(
+    kind: type[core.DeleteSessionError],
+) -> None:
+    for fate in core.SessionFate:
+        error = kind("refused", "a", 3, fate)
+        anew = kind(*json.loads(json.dumps(error.args)))
+        assert (str(anew), anew.args, vars(anew)) == (str(error), error.args, vars(error))
+        assert (anew.args[0], anew.session_fate) == ("refused", fate)
+
+
+def test_a_fate_that_an_earlier_attempt_has_made_unknown_is_in_the_args() -> None:
+    error = error_of(core.UnauthorizedError, core.TimedOutError("late"), NO_KEY)
+    assert error.session_fate is UNKNOWN
+    assert error.args == ("HTTP 401: Who?", SESSION_ID, 2, "unknown")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -88,6 +88,22 @@ def test_no_error_no_variable_in_a_traceback_and_no_log_line_shows_a_secret_that
         assert "of-a-user" not in said
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"headers": {"X-Team": "k\n"}}, {"headers": {"X-Team": 1}}, {"retry": 1}, {"journal": "/"}],
+    ids=repr,
+)
+def test_no_variable_in_the_traceback_of_a_refused_argument_shows_the_key(
+    options: dict[str, Any],
+) -> None:
+    with pytest.raises((TypeError, ValueError)) as raised:
+        core.DeleteSession(ScriptedTransport(), CANARY, **options)
+    frames = [frame for frame, _ in traceback.walk_tb(raised.tb)][1:]  # without this one
+    shown = [frame.f_locals[name] for frame in frames for name in {*frame.f_locals} - {"self"}]
+    assert shown
+    assert "canary" not in repr(shown)
+
+
 def test_a_secret_that_the_service_sends_back_is_masked_and_the_rest_is_kept() -> None:
     mask = core.request_headers(None, {"X-Token": "8 signs.", "X-Team": "7 signs"}).mask
     assert mask("8 signs. 8 signs, 7 signs") == "*** 8 signs, 7 signs"

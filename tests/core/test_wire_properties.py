@@ -3,8 +3,12 @@
 Any other response is compared with a plain reader in `test_fuzzed_responses`.
 """
 
+import copy
+import json
+import pickle
 import subprocess
 import sys
+from dataclasses import asdict
 
 import msgspec
 import pytest
@@ -43,7 +47,9 @@ DEEP = b'{"success":true,"deep":'
         DEEP + b'{"x":' * 100 + b"1" + b"}" * 100 + b"}",
         DEEP + b"[" * 100_000 + b"]" * 100_000 + b"}",
         b'{"success":false,"error":"Session not found","deep":' + b"[" * 100 + b"]" * 100 + b"}",
-        b'{"%s": 1, "error": "Hangar request failed."}' % (b"[" * 100),
+        b'{"%s": 1, "error": "Hangar request failed."}' % (b"[" * 101),
+        b'{"success":true,"events":[%s{}]}' % (b'{"kind":"[\\"[","of":[]},' * 999),
+        DEEP + b'["]\\"]",' * 100 + b"1" + b"]" * 100 + b"}",
     ],
     ids=lambda body: repr(body[:40]),
 )
@@ -59,8 +65,9 @@ from firecrawl_interact.core import Response, request_headers, wire
 ABOUT = {"headers": request_headers(None), "session_id": "s", "attempts": 1}
 
 def read_all():
-    for opening, closing in ((b"[", b"]"), (b'{"x":', b"}"), (b"[", b"")):
-        for count in (99, 500_000):
+    kinds = (b"[", b"]"), (b'{"x":', b"}"), (b'[{"x":', b"}]"), (b'["]",', b"]"), (b"[", b"")
+    for opening, closing in kinds:
+        for count in (45, 99, 5_000, 100_000):
             deep = opening * count + b"1" + closing * count
             for body in (deep, b'{"success":true,"x":%s}' % deep, b'{"success":%s}' % deep):
                 wire.parse_response(Response(200, {}, body), **ABOUT)
@@ -91,6 +98,8 @@ def test_a_receipt_is_written_as_json_and_says_that_the_session_is_gone() -> Non
         b'"status":"stopped","attempts":3}' % SESSION_ID.encode()
     )
     assert msgspec.json.decode(in_json, type=DeletionReceipt) == got
+    assert json.dumps(asdict(got), separators=(",", ":")).encode() == in_json
+    assert pickle.loads(pickle.dumps(got)) == copy.deepcopy(got) == got  # noqa: S301 - our own
     assert got.session_fate is SessionFate.GONE
     assert DeletionReceipt(session_id="a").attempts == 1
     assert [fate.value for fate in SessionFate] == ["gone", "untouched", "unknown"]

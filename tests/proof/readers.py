@@ -20,7 +20,7 @@ _GONE = {
     for stop in ("", ".")
 }
 _BACKEND = "Hangar request failed."
-_MOST_BRACKETS = 100  # Text in which more of them open is nested too deeply to be read.
+_DEEPEST = 100  # Text is not read if more arrays and objects are open at a time.
 _LONGEST_TEXT = 500
 FATES = {
     "DeletionReceipt": "GONE",
@@ -50,7 +50,7 @@ class Reading(NamedTuple):
     credits_billed: float | None = None
     session_status: str | None = None
     http_status: int | None = None
-    message: str | None = None
+    api_message: str | None = None
     code: str | None = None
     request_id: str | None = None
     retry_after: float | None = None
@@ -81,7 +81,7 @@ def read_outcome(status: int, headers: dict[str, str], body: bytes, key: str) ->
         from_service=has_success and outcome != "UnexpectedResponseError",
         transient=not has_success if is_refusal else outcome not in _NEVER_TRANSIENT,
         http_status=status,
-        message=message,
+        api_message=message,
         code=_shown(_text(content.get("code")), key),
         request_id=_shown(headers.get("x-request-id", ""), key),
         retry_after=_wait(headers, content, message or ""),
@@ -113,13 +113,22 @@ def _content(body: bytes) -> dict[str, object]:
     Bytes that are not UTF-8 become surrogates, which no JSON that is read here has otherwise.
     """
     text = body.decode(errors="surrogateescape")
-    if text.count("[") + text.count("{") > _MOST_BRACKETS or _has_half_a_pair(text):
+    if _depth(text) > _DEEPEST or _has_half_a_pair(text):
         return {}
     try:
         content = json.loads(text, parse_constant=_refuse, parse_int=_integer)
     except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def _depth(text: str) -> int:
+    """Return how many arrays and objects are open at a time, at most."""
+    depth = deepest = 0
+    for mark in re.findall(r'(?s)"(?:[^"\\]|\\.)*"|[][{}]', text):  # a text or a bracket
+        depth += (mark in "[{") - (mark in "]}")
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _refuse(constant: str) -> None:
