@@ -46,7 +46,7 @@ test-all: $(VENV)/.docs
 	@$(PYTEST) -m "$(MARKED)" --ignore=tests/core tests
 
 # The two folders are one package where they are installed, and so they are here.
-PACKAGE = core adapters $(addprefix adapters/facade/,__init__.py py.typed)
+PACKAGE = core adapters $(addprefix adapters/facade/,__init__.py __main__.py py.typed)
 TREE = build/tree/firecrawl_interact
 
 check: $(VENV)/.docs

@@ -1,7 +1,7 @@
 """Deletes Firecrawl Interact sessions, and reports whether each is gone and what it cost.
 
-A program imports every name from here. The ports and `Call`, for a transport, a journal or a driver
-of your own, are in `firecrawl_interact.core`.
+A program imports every name from here, and so does a transport of your own. What a journal or a
+driver of your own needs besides is in `firecrawl_interact.core`.
 
 Each name is imported when it is used.
 """
@@ -13,6 +13,8 @@ if TYPE_CHECKING:  # `__all__` says which of these names are public here.
     from firecrawl_interact.adapters import *
     from firecrawl_interact.core import *
 
+    __version__: str
+
 __all__ = [
     "AsyncDeleteManySessions",
     "AsyncDeleteSession",
@@ -20,8 +22,12 @@ __all__ = [
     "AsyncInMemoryTransport",
     "AsyncSessionScope",
     "AsyncSystemTime",
+    "AsyncTransport",
     "AsyncioTransport",
     "BadRequestError",
+    "BadResponseError",
+    "ConnectFailedError",
+    "ConnectionLostError",
     "DeleteManySessions",
     "DeleteSession",
     "DeleteSessionError",
@@ -51,6 +57,8 @@ __all__ = [
     "PostgresJournal",
     "RateLimitError",
     "Reply",
+    "Request",
+    "Response",
     "ResponseError",
     "RetryPolicy",
     "RunEndedError",
@@ -59,6 +67,9 @@ __all__ = [
     "SessionNotFoundError",
     "SessionScope",
     "SystemTime",
+    "TimedOutError",
+    "Transport",
+    "TransportError",
     "UnauthorizedError",
     "UnexpectedResponseError",
     "UnreachableError",
@@ -70,18 +81,22 @@ __all__ = [
 if not TYPE_CHECKING:  # A type checker would take any name for one of ours.
 
     def __getattr__(name: str) -> object:
+        if name == "__version__":
+            from importlib.metadata import version  # noqa: PLC0415 - it takes 20 ms
+
+            return version("firecrawl-interact")
+        where = ""
         for home in ("core", "adapters"):
             module = import_module(f"firecrawl_interact.{home}")
             if name == home:
                 return module
-            if name in module.__all__:
-                if name not in __all__:
-                    where = f"it is in {module.__name__!r}"
-                    raise ImportError(f"cannot import name {name!r} from {__name__!r}: {where}")
+            if name in module.__all__ and name in __all__:
                 value = globals()[name] = getattr(module, name)
                 return value
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            if name in module.__all__:
+                where = f". It is in {module.__name__!r}"
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{where}")
 
 
 def __dir__() -> list[str]:
-    return ["adapters", "core", *__all__]
+    return ["__version__", "adapters", "core", *__all__]

@@ -64,8 +64,9 @@ def test_the_wheel_holds_the_package_as_typed_and_its_licence(
         names = set(archive.namelist())
     written = [path for folder in ("core", "adapters") for path in (ROOT / folder).glob("**/*.py")]
     sources = {f"firecrawl_interact/{path.relative_to(ROOT).as_posix()}" for path in written}
-    sources.remove("firecrawl_interact/adapters/facade/__init__.py")
-    sources |= {"firecrawl_interact/__init__.py", "firecrawl_interact/py.typed"}
+    facade = {name for name in sources if name.startswith("firecrawl_interact/adapters/facade/")}
+    sources |= {name.replace("adapters/facade/", "") for name in facade}
+    sources = (sources - facade) | {"firecrawl_interact/py.typed"}
     assert {name for name in names if ".dist-info/" not in name} == sources
     assert [name for name in names if name.endswith(".dist-info/licenses/LICENSE")]
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
 from types import ModuleType
 
 import pytest
@@ -87,13 +88,31 @@ def test_the_package_has_what_a_program_needs_and_completion_shows_nothing_else(
     for name, value in vars(core).items():
         is_error = isinstance(value, type) and issubclass(value, core.FirecrawlInteractError)
         assert name in names or not is_error
-    assert {*dir(firecrawl_interact)} == {"adapters", "core"} | names
+    assert {*dir(firecrawl_interact)} == {"__version__", "adapters", "core"} | names
 
 
 def test_a_name_that_only_core_has_says_so() -> None:
-    words = "cannot import name 'Transport' from 'firecrawl_interact': it is in '.*core'"
-    with pytest.raises(ImportError, match=words):
-        exec("from firecrawl_interact import Transport")  # noqa: S102 - our words
+    words = r"module 'firecrawl_interact' has no attribute 'Call'\. It is in '.*core'"
+    with pytest.raises(AttributeError, match=words):
+        exec("firecrawl_interact.Call")  # noqa: S102 - our words
+    assert not hasattr(firecrawl_interact, "Call")
+
+
+def test_a_function_of_no_module_that_is_called_like_a_name_of_core_can_be_pickled() -> None:
+    run(
+        "import firecrawl_interact, pickle\n"
+        "def Call(): pass\n"
+        "Call.__module__ = None\n"
+        "assert pickle.loads(pickle.dumps(Call)) is Call"
+    )
+
+
+def test_the_package_knows_its_version_and_runs_the_command() -> None:
+    assert firecrawl_interact.__version__ == version("firecrawl-interact")
+    run("import firecrawl_interact, sys; assert 'importlib.metadata' not in sys.modules")
+    arguments = [sys.executable, "-m", "firecrawl_interact", "--version"]
+    done = subprocess.run(arguments, check=True, capture_output=True, text=True)
+    assert done.stdout == f"firecrawl-interact {firecrawl_interact.__version__}\n"
 
 
 def test_a_name_that_is_not_there_is_an_ordinary_error() -> None:
