@@ -6,6 +6,7 @@ driver of your own needs besides is in `firecrawl_interact.core`.
 Each name is imported when it is used.
 """
 
+import contextlib
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -82,9 +83,10 @@ if not TYPE_CHECKING:  # A type checker would take any name for one of ours.
 
     def __getattr__(name: str) -> object:
         if name == "__version__":
-            from importlib.metadata import version  # noqa: PLC0415 - it takes 20 ms
+            from importlib import metadata  # noqa: PLC0415 - it takes 20 ms
 
-            return version("firecrawl-interact")
+            with contextlib.suppress(metadata.PackageNotFoundError):  # A frozen program has none.
+                return metadata.version("firecrawl-interact")
         where = ""
         for home in ("core", "adapters"):
             module = import_module(f"firecrawl_interact.{home}")

@@ -110,6 +110,11 @@ def test_a_function_of_no_module_that_is_called_like_a_name_of_core_can_be_pickl
 def test_the_package_knows_its_version_and_runs_the_command() -> None:
     assert firecrawl_interact.__version__ == version("firecrawl-interact")
     run("import firecrawl_interact, sys; assert 'importlib.metadata' not in sys.modules")
+    run(
+        "import firecrawl_interact, importlib.metadata as metadata\n"
+        "metadata.version = lambda name: metadata.distribution('none of this name')\n"
+        "assert not hasattr(firecrawl_interact, '__version__')  # as in a frozen program"
+    )
     arguments = [sys.executable, "-m", "firecrawl_interact", "--version"]
     done = subprocess.run(arguments, check=True, capture_output=True, text=True)
     assert done.stdout == f"firecrawl-interact {firecrawl_interact.__version__}\n"
