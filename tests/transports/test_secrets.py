@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import signal
+import socket
 import threading
 import traceback
 
@@ -99,6 +100,22 @@ def test_ctrl_c_passes_and_shows_no_key(net: Net) -> None:
     assert type(error) is KeyboardInterrupt
     assert_nothing_is_shown(error)
     assert server.open_connections() == 0
+
+
+def test_a_bug_keeps_the_frames_that_show_no_header(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def has_a_bug(*_: object, **__: object) -> None:
+        raise LookupError("a bug")
+
+    monkeypatch.setattr(socket, "getaddrinfo", has_a_bug)
+    proxy = f"http://user:{PASSWORD}@proxy.example"
+    error = raised_by_a_delete(net.open("https://service.example", proxy=proxy).transport)
+    names = [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
+    assert type(error) is LookupError
+    assert (names[0], names[-1]) == ("raised_by_a_delete", "has_a_bug")
+    assert {"connect", "_connect"} & {*names}
+    assert_nothing_is_shown(error)
 
 
 def test_a_refused_connection_keeps_the_callers_frames_and_what_the_caller_was_handling(

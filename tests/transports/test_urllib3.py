@@ -42,6 +42,25 @@ def test_what_a_signals_handler_raises_passes_and_its_connection_is_never_used_a
     assert [request.connection for request in server.requests] == [1, 1, 2]
 
 
+def test_a_bug_around_urllib3_keeps_its_own_frames_and_none_with_the_headers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def hook() -> None:
+        raise LookupError("a bug")
+
+    def instrumented(*arguments: object, **options: object) -> None:
+        try:
+            int("")
+        except ValueError:  # Its traceback holds this frame.
+            hook()
+
+    monkeypatch.setattr(urllib3.HTTPConnectionPool, "urlopen", instrumented)
+    with Urllib3Transport() as transport, pytest.raises(LookupError) as caught:
+        transport.send(REQUEST, 1)
+    assert caught.traceback[-1].name == "hook"
+    assert KEY not in shown_by(caught.value)
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
