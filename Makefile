@@ -1,5 +1,5 @@
-# Each target sets up what it needs in $(VENV), a folder that belongs to make alone: a change of
-# pyproject.toml makes it anew. Needed beforehand: Python 3.11 or newer.
+# Each target sets up what it needs in $(VENV), a folder that belongs to make alone: another version
+# of Python makes it anew. Needed beforehand: Python 3.11 or newer.
 
 SHELL = /bin/bash
 PYTHON ?= python3
@@ -45,18 +45,13 @@ test-all: $(VENV)/.docs
 	@$(BIN)/python -m coverage report
 	@$(PYTEST) -m "$(MARKED)" --ignore=tests/core tests
 
-# The two folders are one package where they are installed, and so they are here.
-PACKAGE = core adapters $(addprefix adapters/facade/,__init__.py __main__.py py.typed)
-TREE = build/tree/firecrawl_interact
-
 check: $(VENV)/.docs
-	@mkdir -p $(TREE) && ln -sfn $(addprefix $(CURDIR)/,$(PACKAGE)) $(TREE)
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
-	@PYTHONPATH=build/tree $(BIN)/lint-imports --no-logo --no-cache
-	@$(BIN)/mypy $(TREE) docs tests
-	@PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=build/tree pyright --verifytypes firecrawl_interact \
-		--ignoreexternal >build/types.txt || { cat build/types.txt; exit 1; }
+	@$(BIN)/lint-imports --no-logo --no-cache
+	@MYPYPATH=$(VENV)/tree $(BIN)/mypy $(TREE) docs tests
+	@PATH="$(abspath $(BIN)):$$PATH" pyright --verifytypes firecrawl_interact --ignoreexternal \
+		>$(VENV)/types.txt || { cat $(VENV)/types.txt; exit 1; }
 
 docs: $(VENV)/.docs
 	@$(BIN)/python -m sphinx --quiet --fail-on-warning --builder html docs docs/_build && echo docs/_build/index.html
@@ -78,16 +73,31 @@ dist: $(VENV)/.dev
 
 INSTALL = $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check
 
-$(VENV)/.pip: pyproject.toml
+NEW := $(VENV)/.python-$(shell $(PYTHON) -c 'import platform; print(platform.python_version())')
+$(NEW):
 	@echo "Setting up $(VENV): a virtual environment with the library and what it needs ..."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(INSTALL) --upgrade 'pip>=25.1'
 	@touch $@
 
+# The two folders are one package where they are installed, and so they are here: links on Python's
+# path show it to editors and type checkers, which do not run setuptools' finder.
+TREE = $(VENV)/tree/firecrawl_interact
+FACADE = $(notdir $(wildcard adapters/facade/*.py adapters/facade/py.typed))
+PACKAGE = $(addprefix $(TREE)/,core adapters $(FACADE))
+$(TREE): $(NEW)
+	@mkdir -p $@
+	@cd $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
+		echo $(abspath $(VENV)/tree) >firecrawl_interact_tree.pth
+$(TREE)/core $(TREE)/adapters: | $(TREE)
+	@ln -s $(CURDIR)/$(notdir $@) $@
+$(addprefix $(TREE)/,$(FACADE)): | $(TREE)
+	@ln -s $(CURDIR)/adapters/facade/$(notdir $@) $@
+
 $(VENV)/.demo: WHAT = --editable '.[cli]'
 $(VENV)/.dev: WHAT = --editable '.[cli,conformance,postgres]' --group dev
 $(VENV)/.docs: WHAT = --group docs --group types
 $(VENV)/.docs: $(VENV)/.dev
-$(VENV)/.demo $(VENV)/.dev $(VENV)/.docs: $(VENV)/.pip
+$(VENV)/.demo $(VENV)/.dev $(VENV)/.docs: $(NEW) pyproject.toml | $(PACKAGE)
 	@$(INSTALL) $(WHAT)
 	@touch $@
