@@ -95,7 +95,7 @@ $(addprefix $(TREE)/,$(FACADE)): | $(TREE)
 	@ln -s $(CURDIR)/adapters/facade/$(notdir $@) $@
 
 $(VENV)/.demo: WHAT = --editable '.[cli]'
-$(VENV)/.dev: WHAT = --editable '.[cli,conformance,postgres]' --group dev
+$(VENV)/.dev: WHAT = --editable '.[cli,conformance,httpx,postgres]' --group dev
 $(VENV)/.docs: WHAT = --group docs --group types
 $(VENV)/.docs: $(VENV)/.dev
 $(VENV)/.demo $(VENV)/.dev $(VENV)/.docs: $(NEW) pyproject.toml | $(PACKAGE)

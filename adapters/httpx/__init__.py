@@ -1,0 +1,1 @@
+"""The transports over the program's own client of httpx2 or httpx."""
