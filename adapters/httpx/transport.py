@@ -4,7 +4,6 @@ Neither is imported here, because whoever has a client has its package.
 """
 
 import sys
-from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
@@ -38,7 +37,7 @@ class _Exchange:
     """
 
     def __init__(self, timeout: float) -> None:
-        self.deadline = monotonic() + timeout
+        self.timeout, self.deadline = timeout, monotonic() + timeout
         self.body = b""
         self.is_connecting = False  # or has a connection of its own
         self.is_sent = False  # or part of it
@@ -46,34 +45,37 @@ class _Exchange:
 
     def note(self, event: str, info: dict[str, Any]) -> None:  # Any: as httpcore has it
         """Take note of a step, and stop the client before one that may give a wrong fate."""
-        if event.endswith((".connect_tcp.started", ".connect_unix_socket.started")):
-            self.is_connecting = True
-        elif event.endswith((".connect_tcp.complete", ".start_tls.complete")):
-            self._use(info["return_value"])
-        elif event.endswith(".receive_response_headers.complete"):
-            fields = info["return_value"][3]  # The client would keep the cookies among them.
-            fields[:] = [field for field in fields if field[0].lower() != b"set-cookie"]
-        elif event.endswith(".send_request_headers.started"):
-            self._note_sending(is_http_2=event.startswith("http2."), request=info["request"])
+        match event.split("."):
+            case [_, "connect_tcp" | "connect_unix_socket", "started"]:
+                self.is_connecting = True
+            case [_, "connect_tcp" | "connect_unix_socket" | "start_tls", "complete"]:
+                self._limit_reads(info["return_value"])
+            case [_, "start_tls", "started"] if not info["ssl_context"].check_hostname:
+                advice = "nothing was sent: the client does not verify certificates"
+                raise port.ConnectFailedError(advice, transient=False)
+            case [layer, "send_request_headers", "started"] if info["request"].method != b"CONNECT":
+                self._begin_sending(layer)
+            case [_, "receive_response_headers", "complete"]:
+                fields = info["return_value"][3]  # The client would keep the cookies among them.
+                fields[:] = [field for field in fields if field[0].lower() != b"set-cookie"]
 
     async def note_awaited(self, event: str, info: dict[str, Any]) -> None:  # Any: as above
-        """Do the same for an `AsyncClient`."""
         self.note(event, info)
 
-    def _note_sending(self, *, is_http_2: bool, request: Any) -> None:  # Any: of httpcore
-        if request.method == b"CONNECT":  # It is for a proxy.
-            return
-        if is_http_2:
-            reason = "the client uses HTTP/2. Pass one with http2=False"
-            raise port.ConnectFailedError(f"nothing was sent: {reason}", transient=False)
-        if not self.is_connecting:  # Surplus bytes in it would be taken for our response.
-            raise _KeptConnectionError
-        self.is_sent = True
-
-    def _use(self, stream: Any) -> None:  # Any: of httpcore
+    def _limit_reads(self, stream: Any) -> None:  # Any: of httpcore
         """Give each read the time that is left, because httpcore gives each the whole timeout."""
         self.stream, read = stream, stream.read
         stream.read = lambda size, timeout=None: read(size, http.seconds_until(self.deadline))
+
+    def _begin_sending(self, layer: str) -> None:
+        if layer == "http2":
+            advice = "nothing was sent: the client uses HTTP/2. Pass one with http2=False"
+            raise port.ConnectFailedError(advice, transient=False)
+        if self.is_sent:
+            raise port.ConnectionLostError("no response: the client's transport would retry")
+        if not self.is_connecting:  # Surplus bytes in it would be taken for our response.
+            raise _KeptConnectionError
+        self.is_sent = True
 
     def add(self, piece: bytes) -> None:
         """Add a piece of the body."""
@@ -150,14 +152,16 @@ class _HttpxTransport(Generic[ClientT]):
                 exchange.add(piece)
 
     async def _close(self, what: Any) -> None:  # Any: of the package, or of httpcore
-        await _done(what.aclose() if self._is_awaited else what.close())
+        if self._is_awaited:
+            await what.aclose()
+        else:
+            what.close()
 
     async def _begin(self, request: Request, exchange: _Exchange) -> Any:  # Any: of the package
         """Send a request over a new connection, with nothing that the client has by default."""
         if self._client.is_closed:
             raise port.ConnectFailedError("nothing was sent: the client is closed", transient=False)
-        timeout = http.seconds_until(exchange.deadline)
-        connect = min(timeout, _CONNECT_TIMEOUT)
+        timeout, connect = exchange.timeout, min(exchange.timeout, _CONNECT_TIMEOUT)
         sent = self._package.Request(
             request.method,
             f"{self._api_url}{request.path}",
@@ -170,9 +174,8 @@ class _HttpxTransport(Generic[ClientT]):
         while True:
             http.seconds_until(exchange.deadline)
             try:
-                return await _done(
-                    self._client.send(sent, stream=True, auth=None, follow_redirects=False)
-                )
+                response = self._client.send(sent, stream=True, auth=None, follow_redirects=False)
+                return await response if self._is_awaited else response
             except _KeptConnectionError:  # httpcore has closed it.
                 continue
             except self._package.HTTPStatusError as error:  # of a hook: here, a status is data
@@ -234,11 +237,6 @@ class AsyncHttpxTransport(
         import asyncio  # noqa: PLC0415 - as in `AsyncSystemTime`
 
         return await self._exchange(request, timeout, asyncio.timeout(timeout))
-
-
-async def _done(result: Any) -> Any:  # Any: whatever a client returns
-    """Await what an `AsyncClient` returns. What a `Client` returns is there."""
-    return await result if isinstance(result, Awaitable) else result
 
 
 def _checked_headers(response: Any) -> dict[str, str]:  # Any: of the package

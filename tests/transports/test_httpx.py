@@ -192,6 +192,33 @@ def test_http_2_is_refused_in_so_many_words_before_anything_is_sent(program: Pro
     assert (error.sent, error.transient) == (False, False)
 
 
+def test_a_client_that_does_not_verify_certificates_sends_nothing(program: Program) -> None:
+    with FaultServer(tls=server_tls()) as server:
+        error = program.fails(program.transport(server.api_url, verify=False))
+    assert "does not verify certificates" in str(error)
+    assert (error.sent, error.transient, server.requests) == (False, False, [])
+
+
+def test_a_transport_that_retries_sends_nothing_twice(program: Program) -> None:
+    base = (
+        program.package.AsyncHTTPTransport if program.is_awaited else program.package.HTTPTransport
+    )
+
+    class Retries(base):  # type: ignore[misc, valid-type]  # one of four classes
+        def handle_request(self, request: Any) -> Any:
+            super().handle_request(request).close()
+            return super().handle_request(request)
+
+        async def handle_async_request(self, request: Any) -> Any:
+            await (await super().handle_async_request(request)).aclose()
+            return await super().handle_async_request(request)
+
+    with FaultServer() as server:
+        error = program.fails(program.transport(server.api_url, transport=Retries()))
+        assert len(server.requests) == 1
+    assert type(error) is ConnectionLostError
+
+
 def test_a_transport_that_says_nothing_of_its_steps_may_have_sent_the_request(
     program: Program,
 ) -> None:
