@@ -70,7 +70,7 @@ class Call:
         self._is_uncertain = attempts_before > 0
         self._was_stale = False
         try:
-            self.session_id: str = wire.checked_session_id(session_id, may_be_scrape=True)
+            self.session_id: str = wire.checked_session_id(session_id)
         except InvalidSessionIdError as error:
             self.session_id = error.session_id
             self._end(error.with_traceback(None))  # Its frames hold the headers.

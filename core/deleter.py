@@ -28,7 +28,6 @@ from .log import log
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
 from .transport import AsyncTransport, Request, Transport, TransportError
-from .wire import is_scrape
 
 T = TypeVar("T")
 TransportT = TypeVar("TransportT", Transport, AsyncTransport)
@@ -227,9 +226,9 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
         it would cost the telling.
         """
         self._tell(outcome, raised)
-        if outcome.session_fate is not SessionFate.GONE or self._journal_of(outcome) is None:
+        if self.journal is None or outcome.session_fate is not SessionFate.GONE:
             return None
-        return self.runtime.in_thread(self._forget, outcome)
+        return self.runtime.in_thread(_forget, self.journal, outcome)
 
     def _tell(self, outcome: Outcome, raised: BaseException | None) -> None:
         """Call the callback. An exception of the callback is logged.
@@ -250,22 +249,23 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
 
     async def record(self, session_id: str) -> None:
         """Record an open session in the journal."""
-        if self.journal is not None and not is_scrape(session_id):
-            await self.runtime.in_thread(self.journal.opened, session_id)
-
-    def _forget(self, outcome: Outcome) -> None:
-        """Remove the record of a session that is gone. An error of the journal is logged."""
+        if self.journal is None:
+            return
         try:
-            if journal := self._journal_of(outcome):
-                journal.gone(outcome.session_id)
-        except Exception as error:
-            text = "session %a is gone, but the journal may still have its record: %s"
-            reason = str(error) or type(error).__name__
-            log(logging.WARNING, text, outcome.session_id, reason, extra=_extra(outcome))
+            await self.runtime.in_thread(self.journal.opened, session_id)
+        except ValueError as error:
+            error.add_note(f"A journal must record {session_id!r} as it records any other id.")
+            raise
 
-    def _journal_of(self, outcome: Outcome) -> Recorder | None:
-        """Return the journal. None for a scrape id: its record would delete a later session."""
-        return None if is_scrape(outcome.session_id) else self.journal
+
+def _forget(journal: Recorder, outcome: Outcome) -> None:
+    """Remove the record of a session that is gone. An error of the journal is logged."""
+    try:
+        journal.gone(outcome.session_id)
+    except Exception as error:
+        text = "session %a is gone, but the journal may still have its record: %s"
+        reason = str(error) or type(error).__name__
+        log(logging.WARNING, text, outcome.session_id, reason, extra=_extra(outcome))
 
 
 def _log_as_left(outcome: Outcome) -> None:

@@ -120,12 +120,22 @@ class OwnershipTests(JournalHarness):
 
     def test_every_id_that_can_be_sent_is_kept_as_it_is_and_any_other_is_refused(self) -> None:
         journal = self.new()
-        for impossible in ("", ".", "..", "a/b", "a b", "a%b", "x" * 121, "\0"):
+        for impossible in ("", ".", "..", "a/b", "a b", "a%b", "x" * 121, "\0", "scrape:"):
             with pytest.raises(InvalidSessionIdError):
                 journal.opened(impossible)
         ids = ["A", "a", "X" * 120, "x" * 120, "...", "-", "_.~", "0.new", string.ascii_letters]
         self.leave(*ids)
         self.expect(*ids)
+
+    def test_the_id_of_a_scrape_is_recorded_as_any_other_and_a_living_owner_keeps_it(self) -> None:
+        """`scrape:` and an id stand for the session of a scrape. A block records it first."""
+        ids = ["scrape:" + "x" * 120, "scrape:0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57"]
+        self.leave(*ids)
+        living = self.new()
+        living.opened(ids[0])
+        self.expect(ids[1])
+        living.close()
+        self.expect(ids[0])
 
     def test_its_pickle_is_another_journal_with_the_same_storage(self) -> None:
         journal = self.new()
@@ -149,7 +159,7 @@ class OwnershipTests(JournalHarness):
         run_state_machine_as_test(machine, settings=how)
 
 
-_names, _sessions = st.sampled_from("AB"), st.sampled_from(["one", "two"])
+_names, _sessions = st.sampled_from("AB"), st.sampled_from(["one", "scrape:two"])
 
 
 class AnyOrder(RuleBasedStateMachine):

@@ -47,7 +47,7 @@ class ProcessTests(JournalHarness):
         require(found in ids, f"a process found {found!r} of the orphans {ids}")
         process.kill()
         self.wait_a_lease()
-        self.expect("one", *ids)
+        self.expect("scrape:one", *ids)
 
     def test_a_process_that_is_stopped_for_long_loses_nothing(self) -> None:
         """It can wake up when a sweep has adopted its sessions."""
@@ -59,7 +59,7 @@ class ProcessTests(JournalHarness):
         process.signal(signal.SIGCONT)
         process.kill()
         self.wait_a_lease()
-        require_orphans(found + self.sweep(), ["one"])
+        require_orphans(found + self.sweep(), ["scrape:one"])
 
     def test_processes_that_are_killed_at_any_moment_lose_nothing(self) -> None:
         said: list[tuple[str, str]] = []
@@ -170,8 +170,8 @@ class Process:
 
 
 def open_one_and_sweep_half_way(connection: Connection, journal: Journal) -> None:
-    """Record a session, adopt one that is there, and wait."""
-    journal.opened("one")
+    """Record the session of a scrape, adopt one session that is there, and wait."""
+    journal.opened("scrape:one")
     connection.send(next(journal.adopt_orphans(), None))
     signal.pause()
 

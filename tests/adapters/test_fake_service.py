@@ -275,6 +275,7 @@ def test_sessions_are_listed_while_they_are_open_in_the_order_of_their_opening()
         ("makes no such id: the id cannot be sent: it is empty", lambda it: it.open_session("")),
         ("it has the character '/'", lambda it: it.open_session("a/b")),
         ("it has the character '/'", lambda it: it.open_session(scrape_id="a/b")),
+        ("pass the id without `scrape:`", lambda it: it.open_session("scrape:a")),
         ("it has the character '/'", lambda it: it.queue(NoResponse(), session_id="a/b")),
         ("there is a session 'open' already", lambda it: it.open_session("open")),
         ("there never was a session 'never'", lambda it: it.is_open("never")),

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import pytest
 
-from firecrawl_interact import FileJournal
+from firecrawl_interact import FileJournal, InvalidSessionIdError
 from firecrawl_interact.adapters.conformance import JournalTests
 
 from .found import FOUND, found_by
@@ -49,7 +49,9 @@ class Broken(JournalTests):
         return moved_away(self.directory)
 
 
-@found_by("test_a_killed_process_leaves_orphans_with_what_it_had_adopted[fork]", "and ['one', ")
+@found_by(
+    "test_a_killed_process_leaves_orphans_with_what_it_had_adopted[fork]", "and ['scrape:one', "
+)
 @found_by("test_a_process_that_is_stopped_for_long_loses_nothing", "0 of 1 orphans")
 @found_by("test_processes_that_are_killed_at_any_moment_lose_nothing", "recorded sessions are lost")
 @found_by("test_every_id_that_can_be_sent_is_kept_as_it_is_and_any_other_is_refused", "DID NOT")
@@ -113,6 +115,27 @@ class TakesALabelAsItIs(Right):
 class FoldsCase(Right):
     def opened(self, session_id: Id, /) -> None:
         super().opened(session_id.lower())
+
+
+@found_by(
+    "test_the_id_of_a_scrape_is_recorded_as_any_other_and_a_living_owner_keeps_it",
+    "a journal keeps ids of sessions",
+)
+class RefusesScrapes(Right):
+    def opened(self, session_id: Id, /) -> None:
+        if session_id.startswith("scrape:"):
+            raise InvalidSessionIdError("a journal keeps ids of sessions", session_id)
+        super().opened(session_id)
+
+
+@found_by(
+    "test_the_id_of_a_scrape_is_recorded_as_any_other_and_a_living_owner_keeps_it",
+    "[] came, and ['scrape:",
+)
+class SkipsScrapes(Right):
+    def opened(self, session_id: Id, /) -> None:
+        if not session_id.startswith("scrape:"):
+            super().opened(session_id)
 
 
 @found_by("test_a_closed_journal_is_a_new_owner_until_it_is_closed_again", "0 of 1 orphans")

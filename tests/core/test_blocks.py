@@ -74,7 +74,6 @@ NO_CREDITS = ": No credits for ***\\n"
         ({"ID": "x"}, f"a dict without a valid session id (KeyError){PASS_ID_OF}"),
         ({"error": {"code": 7}}, f"a dict without a valid session id (KeyError){PASS_ID_OF}"),
         (SimpleNamespace(id=""), f"a SimpleNamespace without a valid session id{PASS_ID_OF}"),
-        ("scrape:a", f"a str without a valid session id{PASS_ID_OF}"),
         (
             {"success": False, "error": f"No credits for {API_KEY}\n."},
             f"a dict without a valid session id (KeyError){NO_CREDITS}",

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import uuid
-from unittest.mock import Mock
+from unittest.mock import Mock, call
 
 import pytest
 
@@ -156,7 +156,7 @@ SCRAPE = f"scrape:{SESSION_ID}"
 
 
 @both_use_cases
-def test_the_session_of_a_scrape_is_destroyed_and_no_journal_hears_of_it(use_case: UseCase) -> None:
+def test_the_session_of_a_scrape_is_destroyed_and_recorded_until_then(use_case: UseCase) -> None:
     service, journal = FakeService(), Mock()
     _, other = service.open_session(scrape_id=SESSION_ID), service.open_session()
     service.queue(LostResponse(), session_id=SCRAPE)
@@ -165,11 +165,24 @@ def test_the_session_of_a_scrape_is_destroyed_and_no_journal_hears_of_it(use_cas
     assert (block.outcome.session_id, block.outcome.attempts) == (SCRAPE, 2)
     assert service.sessions_left_open == [other]
     assert {request.path for request in service.requests} == {f"/v2/scrape/{SESSION_ID}/interact"}
-    assert journal.mock_calls == []
+    assert journal.mock_calls == [call.opened(SCRAPE), call.gone(SCRAPE)]
 
 
-def test_whoever_keeps_ids_refuses_the_id_of_a_scrape_and_says_why() -> None:
-    reason = "a scrape id does not identify one session, because a later session shares it"
-    with pytest.raises(core.InvalidSessionIdError, match=reason):
-        core.checked_session_id(SCRAPE)
-    assert core.checked_session_id(SCRAPE, may_be_scrape=True) == SCRAPE
+@both_use_cases
+def test_an_opener_may_return_a_scrape_and_its_id_the_session_of_that(use_case: UseCase) -> None:
+    service = FakeService()
+    service.open_session(scrape_id=SESSION_ID)
+    block = use_case(InMemoryTransport(service), "fc-test").opening(lambda: SCRAPE)
+    assert play(block, list) == SCRAPE
+    assert (block.session_id, service.sessions_left_open) == (SCRAPE, [])
+
+
+@both_use_cases
+def test_a_journal_that_refuses_the_id_is_told_of_what_it_must_record(use_case: UseCase) -> None:
+    error = core.InvalidSessionIdError("it has a colon", SCRAPE)
+    journal = Mock(opened=Mock(side_effect=error))
+    transport = ScriptedTransport(NOT_FOUND)
+    with pytest.raises(core.InvalidSessionIdError) as raised:
+        play(use_case(transport, API_KEY, journal=journal).on_exit(SCRAPE), list)
+    note = f"A journal must record {SCRAPE!r} as it records any other id."
+    assert note in raised.value.__notes__

@@ -156,12 +156,12 @@ class Awaited:
         return not self._performed.done()
 
     def play(self, watch: Watch, main: Coroutine[Any, Any, None]) -> None:
-        async def in_thread(_: object, forget: Callable[..., object], outcome: Outcome) -> None:
+        async def in_thread(_: object, forget: Callable[..., object], *given: object) -> None:
             """Take some seconds of virtual time. Nobody can cancel a thread."""
             has_ended = asyncio.Event()
 
             def work() -> None:
-                forget(outcome)
+                forget(*given)
                 has_ended.set()
 
             self.clock.call_later(watch.world.choose(watch.scenario.journal_seconds), work)
