@@ -37,16 +37,34 @@ def adopted(directory: Path) -> list[str]:
 
 
 def test_a_session_is_an_empty_file_for_its_user_alone_also_behind_a_link(tmp_path: Path) -> None:
-    owner = leave(tmp_path / "deep" / "journal", "Session-1")
+    owner = leave(tmp_path / "deep" / "journal", "session-1")
     assert owner.parent == tmp_path / "deep" / "journal" / LABEL
     for directory in (tmp_path / "deep" / "journal", owner.parent, owner):
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     [record] = owner.iterdir()
     found = record.stat()
-    assert (record.name, found.st_size, stat.S_IMODE(found.st_mode)) == ("Session-1", 0, 0o600)
+    assert (record.name, found.st_size, stat.S_IMODE(found.st_mode)) == ("session-1", 0, 0o600)
     (tmp_path / "link").symlink_to(tmp_path / "deep" / "journal")
-    assert adopted(tmp_path / "link") == ["Session-1"]
+    assert adopted(tmp_path / "link") == ["session-1"]
     assert FileJournal(tmp_path / "link").other_services() == ["https://a"]
+
+
+@pytest.mark.parametrize(
+    ("session_id", "name"),
+    [
+        ("550e8400-e29b-41d4-a716-446655440000", "550e8400-e29b-41d4-a716-446655440000"),
+        ("A", "+a"),
+        ("a.B.", "a+_+b+_"),
+        ("nul", "nul+"),
+        ("NUL", "+n+u+l"),
+    ],
+)
+def test_a_records_name_is_one_that_any_file_system_takes_and_keeps_apart(
+    tmp_path: Path, session_id: str, name: str
+) -> None:
+    owner = leave(tmp_path, session_id)
+    assert [path.name for path in owner.iterdir()] == [name]
+    assert adopted(tmp_path) == [session_id]
 
 
 def test_a_record_is_flushed_to_the_disk_before_it_is_told(
