@@ -28,6 +28,7 @@ from .log import log
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
 from .transport import AsyncTransport, Request, Transport, TransportError
+from .wire import is_scrape
 
 T = TypeVar("T")
 TransportT = TypeVar("TransportT", Transport, AsyncTransport)
@@ -228,6 +229,8 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
         self._tell(outcome, raised)
         if self.journal is None or outcome.session_fate is not SessionFate.GONE:
             return None
+        if _may_open_later(outcome, raised):
+            return None
         return self.runtime.in_thread(_forget, self.journal, outcome)
 
     def _tell(self, outcome: Outcome, raised: BaseException | None) -> None:
@@ -266,6 +269,13 @@ def _forget(journal: Recorder, outcome: Outcome) -> None:
         text = "session %a is gone, but the journal may still have its record: %s"
         reason = str(error) or type(error).__name__
         log(logging.WARNING, text, outcome.session_id, reason, extra=_extra(outcome))
+
+
+def _may_open_later(outcome: Outcome, raised: BaseException | None) -> bool:
+    """Whether a request that was interrupted may still open the session of a scrape."""
+    was_interrupted = raised is not None and not isinstance(raised, Exception)
+    is_missing = isinstance(outcome, SessionNotFoundError) and is_scrape(outcome.session_id)
+    return was_interrupted and is_missing
 
 
 def _log_as_left(outcome: Outcome) -> None:

@@ -129,7 +129,7 @@ class OwnershipTests(JournalHarness):
 
     def test_the_id_of_a_scrape_is_recorded_as_any_other_and_a_living_owner_keeps_it(self) -> None:
         """`scrape:` and an id stand for the session of a scrape. A block records it first."""
-        ids = ["scrape:" + "x" * 120, "scrape:0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57"]
+        ids = ["scrape:" + "X" * 120, "scrape:0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57"]
         self.leave(*ids)
         living = self.new()
         living.opened(ids[0])

@@ -169,6 +169,23 @@ def test_the_session_of_a_scrape_is_destroyed_and_recorded_until_then(use_case: 
 
 
 @both_use_cases
+@pytest.mark.parametrize(
+    ("raised", "recorded"),
+    [(SystemExit(), [SCRAPE]), (KeyboardInterrupt(), [SCRAPE]), (OSError(), [])],
+    ids=repr,
+)
+def test_an_interrupted_block_that_finds_no_session_of_a_scrape_leaves_its_record_to_a_sweep(
+    raised: BaseException, recorded: list[str], use_case: UseCase
+) -> None:
+    """The request that was interrupted may open it later."""
+    journal, work = InMemoryJournal(), Mock(side_effect=raised)
+    block = use_case(ScriptedTransport(NOT_FOUND), API_KEY, journal=journal).on_exit(SCRAPE)
+    with pytest.raises(type(raised)):
+        play(block, work)
+    assert journal.sessions_left_open == recorded
+
+
+@both_use_cases
 def test_an_opener_may_return_a_scrape_and_its_id_the_session_of_that(use_case: UseCase) -> None:
     service = FakeService()
     service.open_session(scrape_id=SESSION_ID)
