@@ -4,6 +4,7 @@ It behaves here as it does with the real service, for better and worse.
 """
 
 import asyncio
+import json
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
@@ -104,6 +105,66 @@ def test_it_opens_and_ends_the_session_of_a_scrape_blocking_and_awaited(
     assert (settled.success, settled.credits_billed) == (True, 7)
     assert asyncio.run(awaited_client.stop_interaction(scrape_id)) == settled
     assert client.interact(scrape_id, code="1").stdout == "done"  # in another session
+
+
+# What it makes of failures: the rows of the README
+
+FAILURE = {"success": False, "error": "No."}
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410, 429, 500, 502, 503])
+def test_its_awaited_delete_returns_an_object_whatever_the_status(
+    status: int, service: FakeService, awaited_client: Untyped
+) -> None:
+    session_id = service.open_session()
+    service.queue(*[Reply(status, json=FAILURE)] * 3)
+    assert asyncio.run(awaited_client.delete_browser(session_id)).success is False
+    assert service.is_open(session_id)
+
+
+@pytest.mark.parametrize("status", [401, 404, 502, 503])
+def test_its_awaited_delete_raises_a_bare_error_of_json_for_a_page(
+    status: int, service: FakeService, awaited_client: Untyped
+) -> None:
+    service.queue(*[Reply(status, b"<html>")] * 3)
+    with pytest.raises(json.JSONDecodeError):
+        asyncio.run(awaited_client.delete_browser(service.open_session()))
+
+
+@pytest.mark.parametrize("body", [b"<html>", json.dumps(FAILURE).encode()])
+@pytest.mark.parametrize("status", [503, 504])
+def test_its_blocking_delete_raises_at_once_if_firecrawl_is_unavailable(
+    status: int, body: bytes, service: FakeService, client: Untyped, firecrawl: Untyped
+) -> None:
+    service.queue(Reply(status, body))
+    with pytest.raises(firecrawl.v2.utils.error_handler.FirecrawlError):
+        client.delete_browser(service.open_session())
+    assert (len(service.requests), len(service.sessions_left_open)) == (1, 1)
+
+
+@pytest.mark.parametrize("way", ["client", "awaited_client"])
+@pytest.mark.parametrize("status", [401, 503])
+def test_its_stop_of_a_scrape_raises_either_way(
+    status: int, way: str, service: FakeService, request: pytest.FixtureRequest
+) -> None:
+    service.queue(Reply(status, json=FAILURE))
+    with pytest.raises(Exception, match="No"):
+        ended(request.getfixturevalue(way).stop_interaction(str(uuid.uuid4())))
+    assert len(service.requests) == 1
+
+
+@pytest.mark.parametrize("way", ["client", "awaited_client"])
+@pytest.mark.parametrize("status", [200, 402, 502])
+def test_its_interact_raises_without_the_id_of_a_session_that_runs_on(
+    status: int, way: str, service: FakeService, request: pytest.FixtureRequest
+) -> None:
+    scrape_id = str(uuid.uuid4())
+    session_id = service.open_session(scrape_id=scrape_id)
+    service.queue(*[Reply(status, json={**FAILURE, "sessionId": session_id})] * 3)
+    with pytest.raises(Exception, match="No") as raised:
+        ended(request.getfixturevalue(way).interact(scrape_id, code="1"))
+    assert session_id not in f"{raised.value!r} {vars(raised.value)}"
+    assert service.is_open(session_id)
 
 
 # What it gives when nothing was opened
