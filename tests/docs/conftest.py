@@ -8,7 +8,6 @@ and the list of sessions are played here.
 import json
 import ssl
 import threading
-import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,10 +15,12 @@ from pathlib import Path
 import pytest
 import trustme
 
-from firecrawl_interact import FakeService, LoopbackService, Reply
+from firecrawl_interact import FakeService, LoopbackService, NoResponse, Reply
 from firecrawl_interact.core import Request, Response
 
 HOST = "api.firecrawl.dev"
+SCRAPE_ID = "0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a58"
+"""Of whatever is scraped."""
 UNSET = ("FIRECRAWL_API_URL", "NO_PROXY", "SSL_CERT_DIR", "https_proxy", "no_proxy")
 
 
@@ -44,7 +45,7 @@ class Handler(BaseHTTPRequestHandler):
     def handle_request(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         if self.path == "/v2/scrape":
-            scraped = {"markdown": "", "metadata": {"scrapeId": str(uuid.uuid4())}}
+            scraped = {"markdown": "", "metadata": {"scrapeId": SCRAPE_ID}}
             content = json.dumps({"success": True, "data": scraped}).encode()
             self.deliver(Response(200, {}, content))
             return
@@ -56,6 +57,8 @@ class Handler(BaseHTTPRequestHandler):
         if fault is None or isinstance(fault, Reply):
             self.deliver(response)
         else:
+            if isinstance(fault, NoResponse):
+                self.rfile.read(1)  # until the client leaves
             self.close_connection = True
 
     do_DELETE = do_GET = do_POST = handle_request  # noqa: N815 - the names that are looked for

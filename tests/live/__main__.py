@@ -1,6 +1,6 @@
 """Compares a service with `docs/service.md`: `make live`, for whoever has a key.
 
-It opens three sessions at most, for 30 seconds each, and ends each of them however it ends itself.
+It opens four sessions at most, for 30 seconds each, and ends each of them however it ends itself.
 """
 
 import json
@@ -30,7 +30,8 @@ class Rule(NamedTuple):
     """A request, and what the page says of its response."""
 
     what: str
-    request: str  # {session} and {scrape} are those that were opened last, {uuid} is nobody's
+    # {session} and {scrape} are those that were opened last, {uuid} is nobody's, here and below
+    request: str
     status: int
     fields: Mapping[str, str]  # patterns for fields of the JSON, and for headers
     content: Mapping[str, object] | None = None
@@ -64,12 +65,17 @@ RULES = (
     Rule("ask for no route, without a key", "DELETE /v2/interact/a/b/c", 404, PAGE, api_key=""),
 )
 URL, CODE = {"url": "https://example.com"}, {**TTL, "code": "1"}
+ADOPT = {**CODE, "existingSessionId": "{session}"}
 RULES_OF_SCRAPES = (
     Rule("scrape a page", "POST /v2/scrape", 200, {"success": "true"}, URL),
     Rule("open its session", "POST /v2/scrape/{scrape}/interact", 200, {"sessionId": UUID_7}, CODE),
     Rule("delete that", "DELETE /v2/scrape/{scrape}/interact", 200, DESTROYED),
     Rule("delete by an unknown scrape", "DELETE /v2/scrape/{uuid}/interact", 404, NOT_FOUND),
     Rule("delete by no UUID", "DELETE /v2/scrape/session-1/interact", 400, NO_SCRAPE),
+    Rule("scrape another page", "POST /v2/scrape", 200, {"success": "true"}, URL),
+    Rule("open a session", "POST /v2/interact", 200, {"id": UUID_7}, TTL),
+    Rule("adopt it", "POST /v2/scrape/{scrape}/interact", 200, {"sessionId": '"{session}"'}, ADOPT),
+    Rule("delete it by the scrape", "DELETE /v2/scrape/{scrape}/interact", 200, DESTROYED),
 )
 
 
@@ -85,6 +91,7 @@ class Check:
     def compare(self, rule: Rule) -> bool:
         """Send a request, write down what came of it, and return whether that is as it should."""
         self.transcript += [f"## {rule.what}", ""]
+        rule = self._with_session(rule)
         try:
             method, path = rule.request.format(**self._names).split()
             response = self._send(method, path, rule)
@@ -100,6 +107,15 @@ class Check:
         self.transcript += [f"**{verdict}**", ""]
         print(f"{rule.what}: {verdict}")
         return not difference
+
+    def _with_session(self, rule: Rule) -> Rule:
+        """Put the id of the session where the content and the patterns name it."""
+        session_id = self._names.get("session", "")
+        content, fields = (
+            json.loads(json.dumps(part).replace("{session}", session_id))
+            for part in (rule.content, rule.fields)
+        )
+        return rule._replace(content=content, fields=fields)
 
     def _send(self, method: str, path: str, rule: Rule) -> Response:
         """Send a request, and once more after a rate limit. Write down the response."""
@@ -163,7 +179,7 @@ def main() -> int:
         return 2
     with_scrape = bool(os.environ.get("SCRAPE"))
     api_url = str(service_address(None, allow_plain_http=False))
-    sessions, most = (3, 14) if with_scrape else (2, 9)
+    sessions, most = (4, 17) if with_scrape else (2, 9)
     print(
         f"This opens {sessions} sessions of 30 seconds at {api_url} and ends them.\n"
         f"It may cost up to {most} credits of the account behind FIRECRAWL_API_KEY."
