@@ -130,12 +130,6 @@ def test_everybody_is_told_before_the_journal_forgets(use_case: UseCase) -> None
     assert seen.mock_calls == [call.on_outcome(receipt), call.journal.gone(SESSION_ID)]
 
 
-def test_where_nothing_is_recorded_nothing_is_forgotten() -> None:
-    journal = Mock(spec=["opened", "gone"])
-    core.DeleteSession(ScriptedTransport(DESTROYED), None, journal=journal)("scrape:a")
-    assert journal.mock_calls == []
-
-
 # The hook
 
 

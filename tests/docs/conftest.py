@@ -8,6 +8,7 @@ and the list of sessions are played here.
 import json
 import ssl
 import threading
+import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,7 +21,7 @@ from firecrawl_interact.core import Request, Response
 
 HOST = "api.firecrawl.dev"
 SCRAPE_ID = "0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a58"
-"""Of whatever is scraped."""
+"""Of the first scrape. Later ones have random ids."""
 UNSET = ("FIRECRAWL_API_URL", "NO_PROXY", "SSL_CERT_DIR", "https_proxy", "no_proxy")
 
 
@@ -45,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
     def handle_request(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         if self.path == "/v2/scrape":
-            scraped = {"markdown": "", "metadata": {"scrapeId": SCRAPE_ID}}
+            scraped = {"markdown": "", "metadata": {"scrapeId": self.server.new_scrape_id()}}
             content = json.dumps({"success": True, "data": scraped}).encode()
             self.deliver(Response(200, {}, content))
             return
@@ -93,7 +94,11 @@ class Proxy(ThreadingHTTPServer):
         self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         certificate.configure_cert(self.tls)
         self.service = service
+        self._scrape_ids = iter([SCRAPE_ID])
         super().__init__(("127.0.0.1", 0), Handler)
+
+    def new_scrape_id(self) -> str:
+        return next(self._scrape_ids, str(uuid.uuid4()))
 
 
 @pytest.fixture
