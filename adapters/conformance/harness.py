@@ -1,6 +1,7 @@
 """What the suite's classes need: servers and transports, journals, and what is known to fail."""
 
 import ssl
+import sys
 import time
 import uuid
 from collections import Counter
@@ -19,6 +20,11 @@ from .driver import ENOUGH, AnyTransport, Driver, compare, require
 from .server import FaultFunction, FaultServer
 
 WITH_THREADS = "ignore:.*may lead to deadlocks in the child:DeprecationWarning"
+
+
+def unless_windows(reason: str) -> pytest.MarkDecorator:
+    """Skip a test on Windows, and say what it needs that Windows does not have."""
+    return pytest.mark.skipif(sys.platform == "win32", reason=reason)
 
 
 class ConformanceTests:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,13 +17,17 @@ import pytest
 from firecrawl_interact.core.journal import Journal, JournalError
 
 from .driver import compare, require
-from .harness import WITH_THREADS, JournalHarness, require_orphans
+from .harness import WITH_THREADS, JournalHarness, require_orphans, unless_windows
 
 LONGEST_CALL = 60  # seconds
 
 Work: TypeAlias = Callable[[Connection, Journal], None]
 """What a process does with its journal. It reports through the connection."""
-_however_it_starts = pytest.mark.parametrize("start", ["fork", "spawn"], ids=["fork", "spawn"])
+_has_fork = unless_windows("it has no fork")
+_however_it_starts = pytest.mark.parametrize(
+    "start", [pytest.param("fork", marks=_has_fork), "spawn"], ids=["fork", "spawn"]
+)
+_QUICKLY = "spawn" if sys.platform == "win32" else "fork"
 
 
 class ProcessTests(JournalHarness):
@@ -31,7 +36,7 @@ class ProcessTests(JournalHarness):
     __test__ = False
     pytestmark: ClassVar[pytest.MarkDecorator] = pytest.mark.filterwarnings(WITH_THREADS)
 
-    def start(self, work: Work, start: str = "fork") -> "Process":
+    def start(self, work: Work, start: str = _QUICKLY) -> "Process":
         """Start a process with a journal of its own, that is killed when the test is over."""
         process = Process(work, self.new(), start)
         self._stack.callback(process.kill)
@@ -49,6 +54,7 @@ class ProcessTests(JournalHarness):
         self.wait_a_lease()
         self.expect("scrape:one", *ids)
 
+    @unless_windows("it has no signal that stops a process")
     def test_a_process_that_is_stopped_for_long_loses_nothing(self) -> None:
         """It can wake up when a sweep has adopted its sessions."""
         process = self.start(open_one_and_sweep_half_way)
@@ -75,6 +81,7 @@ class ProcessTests(JournalHarness):
         lost = opened - gone - set(self.sweep())
         require(not lost, f"{len(lost)} of {len(opened)} recorded sessions are lost")
 
+    @_has_fork
     def test_what_a_forked_child_opens_is_its_own_and_its_parents_stays(self) -> None:
         process = self.start(fork_a_child_that_opens_one)
         compare("the end of a child that records a session", process.said(), 0)
@@ -164,7 +171,7 @@ class Process:
         os.kill(self._process.pid or 0, number)
 
     def kill(self) -> None:
-        """Kill it (SIGKILL)."""
+        """Kill it."""
         self._process.kill()
         self._process.join()
 
@@ -173,7 +180,7 @@ def open_one_and_sweep_half_way(connection: Connection, journal: Journal) -> Non
     """Record the session of a scrape, adopt one session that is there, and wait."""
     journal.opened("scrape:one")
     connection.send(next(journal.adopt_orphans(), None))
-    signal.pause()
+    time.sleep(LONGEST_CALL)
 
 
 def record_without_end(connection: Connection, journal: Journal) -> None:

@@ -135,7 +135,8 @@ def test_the_journal_is_the_one_that_is_passed_or_named_or_none(
     expected = f"FileJournal({str(tmp_path)!r}, service='https://x.example')"
     assert journal(api_url="https://x.example/v2") == expected
     assert journal(journal=InMemoryJournal()) == repr(InMemoryJournal())
-    monkeypatch.setenv("HOME", str(tmp_path))
+    for home in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(home, str(tmp_path))
     variables(INTERACT_JOURNAL="~/jobs")
     assert f"FileJournal({str(tmp_path / 'jobs')!r}" in journal()
     variables(INTERACT_JOURNAL="postgres://me:secret@db.example/jobs")

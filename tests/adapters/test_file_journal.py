@@ -1,30 +1,36 @@
 """What only a `FileJournal` has: directories and locks. The kit checks the rest."""
 
 import errno
-import fcntl
-import importlib
 import os
 import signal
 import stat
 import sys
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 
 from firecrawl_interact import FileJournal, JournalError
-from firecrawl_interact.adapters.conformance.harness import WITH_THREADS
+from firecrawl_interact.adapters.conformance.harness import WITH_THREADS, unless_windows
 
+if sys.platform != "win32":
+    import fcntl
+
+_has_other_locks = unless_windows("it locks files beside the directories")
 LABEL = "service=https%3A%2F%2Fa"
+
+
+def owners(directory: Path) -> list[Path]:
+    """The directories of all owners. On Windows, the files that are locked stand beside them."""
+    return [path for path in directory.glob("*/*") if path.is_dir()]
 
 
 def leave(directory: Path, *session_ids: str) -> Path:
     """Record sessions that nobody deletes. Return the directory that a dead owner leaves."""
-    before = set(directory.glob("*/*"))
+    before = owners(directory)
     with FileJournal(directory, service="https://a") as journal:
         for session_id in session_ids:
             journal.opened(session_id)
-    return next(iter(set(directory.glob("*/*")) - before), directory)
+    return next((owner for owner in owners(directory) if owner not in before), directory)
 
 
 def adopted(directory: Path) -> list[str]:
@@ -36,6 +42,7 @@ def adopted(directory: Path) -> list[str]:
 # --- what is on the disk -------------------------------------------------------------------------
 
 
+@unless_windows("it has other rights, and links are for administrators")
 def test_a_session_is_an_empty_file_for_its_user_alone_also_behind_a_link(tmp_path: Path) -> None:
     owner = leave(tmp_path / "deep" / "journal", "session-1")
     assert owner.parent == tmp_path / "deep" / "journal" / LABEL
@@ -67,6 +74,7 @@ def test_a_records_name_is_one_that_any_file_system_takes_and_keeps_apart(
     assert adopted(tmp_path) == [session_id]
 
 
+@unless_windows("it flushes files, and no directories")
 def test_a_record_is_flushed_to_the_disk_before_it_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,7 +112,7 @@ def test_neither_a_sweeper_nor_a_close_keeps_a_directory_of_what_is_gone(tmp_pat
 def test_an_own_directory_that_somebody_removed_is_made_again(tmp_path: Path) -> None:
     with FileJournal(tmp_path, service="https://a") as journal:
         journal.opened("one")
-        [owner] = tmp_path.glob("*/*")
+        [owner] = owners(tmp_path)
         (owner / "one").unlink()
         owner.rmdir()
         journal.opened("two")
@@ -115,7 +123,8 @@ def test_an_own_directory_that_somebody_removed_is_made_again(tmp_path: Path) ->
 def test_a_relative_directory_or_one_with_a_tilde_is_meant_where_the_journal_was_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, directory: str
 ) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
+    for home in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(home, str(tmp_path))
     monkeypatch.chdir(tmp_path)
     with FileJournal(directory, service="https://a") as journal:
         monkeypatch.chdir("/")
@@ -141,6 +150,7 @@ def test_a_dead_owners_record_of_a_session_that_a_living_one_has_goes(tmp_path: 
         assert adopted(tmp_path) == ["one"]
 
 
+@_has_other_locks
 def test_sweepers_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two at once could take each other for the living owner of a session, and both remove it."""
     leave(tmp_path, "one")
@@ -155,6 +165,7 @@ def test_sweepers_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert locked[0] == (str(tmp_path / LABEL), fcntl.LOCK_EX)
 
 
+@_has_other_locks
 def test_a_directory_that_a_sweeper_removes_before_it_is_locked_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +187,7 @@ def test_a_directory_that_a_sweeper_removes_before_it_is_locked_is_made_again(
 # --- forks ---------------------------------------------------------------------------------------
 
 
+@unless_windows("it has no fork")
 @pytest.mark.filterwarnings(WITH_THREADS)  # Other tests may have left some.
 def test_a_child_that_is_forked_amid_a_sweep_holds_no_later_sweep_up(tmp_path: Path) -> None:
     leave(tmp_path, "one")
@@ -198,7 +210,7 @@ def test_a_child_that_is_forked_amid_a_sweep_holds_no_later_sweep_up(tmp_path: P
 def test_a_directory_that_is_away_or_cannot_be_created_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(
-        JournalError, match=r"Cannot open the journal .*/file/journal: .* Not a dir"
+        JournalError, match=r"Cannot open the journal .*file.journal: .*(Not a dir|WinError)"
     ):
         FileJournal(tmp_path / "file" / "journal")
     journal = FileJournal(tmp_path / "journal")
@@ -209,26 +221,25 @@ def test_a_directory_that_is_away_or_cannot_be_created_is_said(tmp_path: Path) -
         lambda: journal.opened("one"),
         lambda: journal.gone("one"),
     ):
-        with pytest.raises(JournalError, match="No such file"):
+        with pytest.raises(JournalError, match=r"No such file|WinError"):
             call()
 
 
-@pytest.mark.parametrize("call", ["listdir", "flock"])
-def test_a_disk_that_fails_is_no_disk_without_orphans(
+@pytest.mark.parametrize("call", ["listdir", pytest.param("flock", marks=_has_other_locks)])
+def test_a_disk_that_fails_is_no_disk_without_orphans_and_a_later_sweep_finds_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    leave(tmp_path, "one")
-    broken = OSError(errno.EIO, "Input/output error")
-    monkeypatch.setattr(fcntl if call == "flock" else os, call, Mock(side_effect=broken))
-    with pytest.raises(JournalError, match="Input/output error"):
-        FileJournal(tmp_path, service="https://a").orphans()
+    def fail(place: object, *_: object) -> list[str]:
+        if call == "listdir" and place != owner:
+            return listdir(str(place))
+        raise OSError(errno.EIO, "Input/output error")
 
-
-def test_a_system_without_locks_is_refused_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "fcntl", None)
-    monkeypatch.delitem(sys.modules, FileJournal.__module__)
-    journals = importlib.import_module(FileJournal.__module__)
-    with pytest.raises(JournalError, match="a FileJournal needs Linux or macOS"):
-        journals.FileJournal(tmp_path)
+    owner, listdir = leave(tmp_path, "one"), os.listdir
+    sweeper = FileJournal(tmp_path, service="https://a")
+    other = FileJournal(tmp_path, service="https://b")
+    with monkeypatch.context() as disk:
+        disk.setattr(os if call == "listdir" else fcntl, call, fail)
+        for sweep in (sweeper.orphans, sweeper.adopt_orphans().__next__, other.other_services):
+            with pytest.raises(JournalError, match="Input/output error"):
+                sweep()
+    assert adopted(tmp_path) == ["one"]

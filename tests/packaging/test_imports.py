@@ -21,8 +21,7 @@ LOOKS = {
     "autospec": "from unittest import mock; mock.create_autospec(package)",
     "autospec of the class": "from unittest import mock;"
     " mock.create_autospec(package.AsyncioTransport)",
-    "import * without fcntl, as on Windows, and without psycopg": "import asyncio, http.server,"
-    " ssl, sys, urllib3; sys.platform = 'win32'; sys.modules.update(fcntl=None, psycopg=None);"
+    "import * without psycopg": "import sys; sys.modules.update(psycopg=None);"
     " from firecrawl_interact import *; FakeService()",
 }
 
