@@ -3,6 +3,7 @@
 import asyncio
 import pickle
 import socket
+import sys
 import threading
 import time
 from multiprocessing import get_context
@@ -18,7 +19,7 @@ from . import fault_tables as faults
 from .driver import ENOUGH, SENT, SHORT, Driver, compare, require, require_own
 from .exchange_tests import ExchangeTests
 from .fault_tables import each
-from .harness import WITH_THREADS, TransportHarness
+from .harness import WITH_THREADS, TransportHarness, unless_windows
 from .server import Connection, FaultFunction, FaultServer, good_response
 from .wire_faults import LATE, responds, sends
 
@@ -129,6 +130,8 @@ class ConnectionTests(TransportHarness):
             connection.send(good_response(path))
 
         server, driver = self.start(interrupts)
+        if sys.platform == "win32" and not driver.is_async:
+            pytest.skip("no signal interrupts a socket of Windows")
         end = driver.send_until_interrupted()
         is_passed = isinstance(end, KeyboardInterrupt | asyncio.CancelledError)
         require(is_passed, f"a call that was interrupted ended in {end!r}: the interruption is due")
@@ -137,6 +140,7 @@ class ConnectionTests(TransportHarness):
         driver.pause(NOTICE)
         driver.works(server, 1)
 
+    @unless_windows("it has no fork")
     @pytest.mark.filterwarnings(WITH_THREADS)
     def test_after_a_fork_each_process_has_connections_of_its_own(self) -> None:
         """A worker that is forked would get its parent's responses."""

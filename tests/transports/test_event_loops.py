@@ -2,8 +2,8 @@
 
 import asyncio
 import gc
-import select
 import socket
+import sys
 import threading
 import time
 import weakref
@@ -31,12 +31,13 @@ from .servers import (
 )
 
 pytestmark = pytest.mark.enable_socket
-uvloop = pytest.importorskip("uvloop")
 
-LOOPS: list[Callable[[], asyncio.Runner]] = [
-    asyncio.Runner,
-    partial(asyncio.Runner, loop_factory=uvloop.new_event_loop),
-]
+LOOPS: list[Callable[[], asyncio.Runner]] = [asyncio.Runner]
+if sys.platform == "win32":
+    LOOPS += [partial(asyncio.Runner, loop_factory=asyncio.SelectorEventLoop)]
+else:
+    uvloop = pytest.importorskip("uvloop")
+    LOOPS += [partial(asyncio.Runner, loop_factory=uvloop.new_event_loop)]
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ async def send(transport: AsyncioTransport) -> None:
 # --- cancellation ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("make_runner", LOOPS, ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("make_runner", LOOPS, ids=["asyncio", "another"])
 @pytest.mark.parametrize(
     ("is_kept", "has_proxy"),
     [(False, False), (True, False), (False, True)],
@@ -109,6 +110,7 @@ def test_a_connect_that_is_cancelled_at_its_very_end_leaves_no_connection(net: N
 # --- what a busy event loop has not seen ---------------------------------------------------------
 
 
+@pytest.mark.parametrize("has_poll", [True, False], ids=["poll", "no poll, as on Windows"])
 @pytest.mark.parametrize(
     ("happens", "connections"),
     [
@@ -119,8 +121,15 @@ def test_a_connect_that_is_cancelled_at_its_very_end_leaves_no_connection(net: N
     ids=["nothing", "reset", "surplus bytes"],
 )
 def test_a_connection_to_which_something_happens_while_the_loop_is_busy_is_never_used_again(
-    net: Net, happens: FaultFunction, connections: list[int]
+    net: Net,
+    monkeypatch: pytest.MonkeyPatch,
+    happens: FaultFunction,
+    connections: list[int],
+    has_poll: bool,
 ) -> None:
+    if not has_poll:
+        monkeypatch.delattr(select, "poll", raising=False)
+
     def happens_then(connection: Connection) -> None:
         has_sent.wait(5)
         happens(connection)
@@ -137,17 +146,6 @@ def test_a_connection_to_which_something_happens_while_the_loop_is_busy_is_never
     server = net.serve(responds(happens_then))
     asyncio.run(send_twice())
     assert [request.connection for request in server.requests] == connections
-
-
-def test_without_poll_as_on_windows_no_connection_is_kept(
-    monkeypatch: pytest.MonkeyPatch, net: Net
-) -> None:
-    monkeypatch.delattr(select, "poll")
-    server = net.serve()
-    client = net.open(server)
-    client.send()
-    client.send()
-    assert [request.connection for request in server.requests] == [1, 2]
 
 
 class BlockedLoop(asyncio.SelectorEventLoop):

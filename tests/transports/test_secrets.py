@@ -16,6 +16,7 @@ from firecrawl_interact import (
     RetryPolicy,
     Urllib3Transport,
 )
+from firecrawl_interact.adapters.conformance.harness import unless_windows
 from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction
 from firecrawl_interact.adapters.conformance.wire_faults import (
     CHUNKED,
@@ -89,6 +90,7 @@ def test_a_call_that_fails_at_a_proxy_shows_no_password(net: Net, fault: FaultFu
     assert_nothing_is_shown(raised_by_a_delete(client.transport))
 
 
+@unless_windows("no signal interrupts its sockets")
 def test_ctrl_c_passes_and_shows_no_key(net: Net) -> None:
     def presses_ctrl_c(connection: Connection) -> None:
         connection.read_request()

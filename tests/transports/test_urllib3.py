@@ -8,6 +8,7 @@ import pytest
 import urllib3
 
 from firecrawl_interact import Urllib3Transport
+from firecrawl_interact.adapters.conformance.harness import unless_windows
 from firecrawl_interact.adapters.conformance.server import Connection
 from firecrawl_interact.adapters.conformance.wire_faults import responds, stays_silent
 from firecrawl_interact.core import ConnectionLostError, TimedOutError, TransportError
@@ -17,6 +18,7 @@ from .servers import KEY, REQUEST, Net, shown_by
 pytestmark = pytest.mark.enable_socket
 
 
+@unless_windows("no signal interrupts its sockets")
 @pytest.mark.parametrize("transport_class", [Urllib3Transport])
 def test_what_a_signals_handler_raises_passes_and_its_connection_is_never_used_again(
     net: Net,
