@@ -6,6 +6,7 @@ import select
 import socket
 import ssl
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -192,6 +193,8 @@ class FaultServer:
         for connection in self._connections:
             with contextlib.suppress(OSError):  # It may be closed already.
                 socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+                if sys.platform == "win32":  # There, only a close wakes the thread that reads.
+                    socket.close(connection.sock.detach())
         for thread in self._threads:
             thread.join()
 
