@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ import pytest
 
 from firecrawl_interact import NoResponse, Reply
 
-from .commands import ONE_BY_ONE, Process, Run, Terminal, WatchedService, on_unix, rows
+from .commands import ONE_BY_ONE, Process, Run, Terminal, WatchedService, rows
 
-pytestmark = [pytest.mark.enable_socket, on_unix]
+if sys.platform == "win32":
+    pytest.skip("it has other signals, and no pseudo-terminals", allow_module_level=True)
+
+pytestmark = pytest.mark.enable_socket
 
 NEXT = "Run the same command again. Each session is billed once."
 
@@ -153,21 +157,6 @@ def test_a_dumb_terminal_gets_lines_alone(service: WatchedService) -> None:
     shown = Terminal("delete", "a", "b", term="dumb").finish().out
     assert "\x1b" not in shown
     assert len(shown.splitlines()) == 4
-
-
-def test_one_command_at_a_time_uses_a_record(
-    service: WatchedService, run: Run, tmp_path: Path
-) -> None:
-    record = tmp_path / "record"
-    service.responds.clear()
-    with Process("delete", "--resume", str(record), "a") as first:
-        service.await_requests(1)
-        refused = run("delete", "--resume", str(record), "b")
-        service.responds.set()
-        assert first.finish().status == 1
-    message = f"Error: another command is using --resume {record}. Nothing was sent.\n"
-    assert refused == (2, "", message)
-    assert service.asked_for == ["a"]
 
 
 def test_ids_typed_at_a_terminal_are_deleted_once_the_list_has_ended(

@@ -16,6 +16,7 @@ from ..simulation.play import play
 from ..simulation.watch import Scenario
 from ..simulation.ways import Blocking
 from ..simulation.world import Weather
+from .commands import Process, Run, WatchedService
 
 
 @pytest.mark.parametrize(
@@ -76,3 +77,19 @@ def _gone_after_three_runs(
                 if outcome.attempts:
                     print(json_line(outcome), file=lines)
     return {name for name, outcome in read_record(str(record)).items() if outcome == "deleted"}
+
+
+@pytest.mark.enable_socket
+def test_one_command_at_a_time_uses_a_record(
+    service: WatchedService, run: Run, tmp_path: Path
+) -> None:
+    record = tmp_path / "record"
+    service.responds.clear()
+    with Process("delete", "--resume", str(record), "a") as first:
+        service.await_requests(1)
+        refused = run("delete", "--resume", str(record), "b")
+        service.responds.set()
+        assert first.finish().status == 1
+    message = f"Error: another command is using --resume {record}. Nothing was sent.\n"
+    assert refused == (2, "", message)
+    assert service.asked_for == ["a"]

@@ -1,0 +1,36 @@
+"""Ctrl-C on Windows, which goes to each process of a console: a test needs a console of its own."""
+
+import subprocess
+import sys
+
+import pytest
+
+from .commands import COMMAND, LONGEST_WAIT
+
+pytestmark = [
+    pytest.mark.enable_socket,
+    pytest.mark.skipif(sys.platform != "win32", reason="test_processes.py has it for Unix"),
+]
+PRESS_CTRL_C = """
+import os, signal, subprocess, sys
+
+signal.signal(signal.SIGINT, lambda *_: None)
+with subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, text=True) as command:
+    while "Ctrl-C" not in command.stdout.readline():
+        pass
+    os.kill(0, signal.CTRL_C_EVENT)
+    sys.exit(command.stdout.read())
+"""
+
+
+def test_ctrl_c_ends_the_fake() -> None:
+    if sys.platform == "win32":
+        done = subprocess.run(
+            [sys.executable, "-c", PRESS_CTRL_C, *COMMAND, "fake-service"],
+            check=False,
+            creationflags=subprocess.CREATE_NEW_CONSOLE,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=LONGEST_WAIT,
+        )
+        assert done.stderr == "The fake has stopped. 3 of 3 sessions were still open.\n\n"
