@@ -11,13 +11,14 @@ MAKEFLAGS += --no-print-directory
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX = $(abspath $(VENV))/bytecode
 .NOTPARALLEL:
-.PHONY: help demo test test-all check docs pictures live benchmark dist
+.PHONY: help demo test test-all test-windows check docs pictures live benchmark dist
 
 help:
 	@echo "make demo       delete sessions of a fake of Firecrawl while things go wrong, in half a minute"
 	@echo "make test       run the quick tests; TESTS=tests/proof: those of this folder"
 	@echo "make test-all   run all of them, and show which branches of core the tests of core leave out;"
 	@echo "                MARKED='not exhaustive': some of them"
+	@echo "make test-windows  run what Windows can run of them, under wine"
 	@echo "make check      lint, import rules, types"
 	@echo "make docs       build the documentation into docs/_build"
 	@echo "make pictures   draw the pictures of the documentation anew"
@@ -44,6 +45,14 @@ test-all: $(VENV)/.docs
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
 	@$(PYTEST) -m "$(MARKED)" --ignore=tests/core tests
+
+# Left out: what forks or builds (the proof, packages, pages), the tests of the suite itself, and
+# the official client. Each other test that Windows skips says why.
+WINDOWS = $(addprefix tests/,core adapters transports service cli conformance) \
+	--ignore=tests/conformance/test_kit.py --ignore=tests/service/test_official_client.py
+
+test-windows:
+	@.ci/test-windows build/windows $(WINDOWS)
 
 check: $(VENV)/.docs
 	@$(BIN)/ruff check --quiet .
