@@ -11,7 +11,7 @@ from multiprocessing import get_context
 import pytest
 
 from firecrawl_interact.adapters.conformance.driver import Driver, require_own
-from firecrawl_interact.adapters.conformance.harness import WITH_THREADS
+from firecrawl_interact.adapters.conformance.harness import WITH_THREADS, unless_windows
 from firecrawl_interact.adapters.conformance.server import Connection, good_response
 from firecrawl_interact.adapters.conformance.wire_faults import responds, sends_and_closes
 from firecrawl_interact.core import ConnectFailedError, ConnectionLostError, Request
@@ -96,6 +96,7 @@ def test_a_transport_that_has_met_tls_can_be_pickled(net: Net) -> None:
     assert repr(copy) == repr(client.transport)
 
 
+@unless_windows("it has no fork")
 @pytest.mark.filterwarnings(WITH_THREADS)
 def test_after_a_fork_each_process_has_connections_of_its_own(net: Net) -> None:
     server = net.serve()
