@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import select
 import socket
 import sys
 import threading
