@@ -100,6 +100,10 @@ COUNTS = {
         [*TWO, lost("c", 1), served("c", 1.2, 1.4), failed("a", 2), failed("b", 2), failed("a", 3)],
         False,
     ),
+    "but if Firecrawl's own JSON reports the next failures, these count": (
+        [*RECOVERED, lost("c", 2), lost("d", 2), failed_itself("b", 2), failed_itself("b", 3)],
+        True,
+    ),
     "however few are left of those": ([*RECOVERED, failed("b", 2), failed("b", 3)], False),
     "a single id that fails after a recovery fails for its own reasons": (
         [*RECOVERED, failed("c", 2), failed("c", 3)],

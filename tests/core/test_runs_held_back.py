@@ -94,15 +94,13 @@ def test_an_outage_costs_no_session(
     assert watch.over_at <= latency * IDS / 8 + seconds_away + most
 
 
-@pytest.mark.parametrize(
-    ("fault", "most"), [("refused", 0.001), ("lost", 0.001), ("502", 0.001), ("backend", 0.07)]
-)
-def test_a_rolling_restart_before_an_outage_costs_few_ids(fault: str, most: float) -> None:
+@pytest.mark.parametrize("fault", ["refused", "lost", "502"])
+def test_a_rolling_restart_before_an_outage_costs_hardly_an_id(fault: str) -> None:
     restarts = itertools.product((8, 30, 100), (8, 32), (1, 3, 5))
     watches = [restart(fault, *each) for each in restarts]
     assert [watch.raised for watch in watches if watch.raised] == []
     count = sum(len(watch.outcomes) for watch in watches)
-    assert count - sum(map(destroyed, watches)) <= most * count
+    assert count - sum(map(destroyed, watches)) <= count / 1_000
 
 
 @in_each_way_at_another_latency
