@@ -128,16 +128,6 @@ class RefusesScrapes(Right):
         super().opened(session_id)
 
 
-@found_by(
-    "test_the_id_of_a_scrape_is_recorded_as_any_other_and_a_living_owner_keeps_it",
-    "[] came, and ['scrape:",
-)
-class SkipsScrapes(Right):
-    def opened(self, session_id: Id, /) -> None:
-        if not session_id.startswith("scrape:"):
-            super().opened(session_id)
-
-
 @found_by("test_a_closed_journal_is_a_new_owner_until_it_is_closed_again", "0 of 1 orphans")
 class EndsForGood(Right):
     is_closed = False

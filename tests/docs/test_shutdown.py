@@ -1,86 +1,194 @@
-"""The recipe for five seconds at shutdown, as its page has it, with a Firecrawl that is silent."""
+"""Programs that are killed or must end soon: the recipe, the example of a provider, and blocks."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from subprocess import PIPE
+from typing import TypeAlias
 
 import pytest
 
-from firecrawl_interact import FakeService, FileJournal, NoResponse, Reply
+from firecrawl_interact import (
+    DeleteManySessions,
+    FakeService,
+    FileJournal,
+    NoResponse,
+    Reply,
+    delete_session_from_environment,
+)
 
-from ..postgres import wait_until
+from ..postgres import ShortLease, wait_until
 from .conftest import SCRAPE_ID
-from .pages import blocks, sections
+from .pages import ROOT, blocks, sections
 
 pytestmark = pytest.mark.enable_socket
-
+SILENT = NoResponse()
+SOON = 20  # seconds on a busy machine. On an idle one, 7 are enough, and 10 for a close.
 PAGE = "docs/when-the-process-dies.md"
 [RECIPE] = blocks(dict(sections(PAGE))["Five seconds at shutdown"], "python")
-API_URL = "https://api.firecrawl.dev"
-SILENT = NoResponse()
+AGENT = """
+import sys
+from provider import FirecrawlProvider
+
+provider = FirecrawlProvider()
+for order in sys.stdin:
+    if order == "open\\n":
+        session_id = provider.create_session()["session_id"]
+        print(session_id, flush=True)
+    else:
+        print(provider.close_session(session_id), flush=True)
+"""
+BLOCK = """
+import sys
+from firecrawl_interact import PostgresJournal, delete_session_from_environment
+
+PostgresJournal._lease = 2
+with delete_session_from_environment() as delete_session, delete_session.on_exit(sys.argv[1]):
+    for line in sys.stdin:
+        print(line, flush=True)
+"""
+Program: TypeAlias = "subprocess.Popen[str]"
+Start: TypeAlias = Callable[..., Program]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[[], "subprocess.Popen[bytes]"]]:
-    """Return what starts the recipe."""
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Return what starts a program, all in one home."""
 
-    def start() -> "subprocess.Popen[bytes]":
-        environment = {**os.environ, "HOME": str(tmp_path)}
-        process = subprocess.Popen([sys.executable, "-c", RECIPE], env=environment)
-        stack.callback(process.wait)
-        stack.callback(process.kill)
-        return process
+    def start(code: str, *arguments: str) -> Program:
+        examples = str(ROOT / "docs" / "examples")
+        own = {"HOME": str(tmp_path), "PYTHONPATH": examples, "NO_PROXY": "127.0.0.1"}
+        command, variables = [sys.executable, "-c", code, *arguments], {**os.environ, **own}
+        program = subprocess.Popen(command, env=variables, stdin=PIPE, stdout=PIPE, text=True)
+        stack.enter_context(program)
+        stack.callback(program.kill)
+        return program
 
     with ExitStack() as stack:
         yield start
 
 
-def terminate(process: "subprocess.Popen[bytes]") -> None:
+def ask(program: Program, order: str) -> str:
+    """Write a line to a program, and return the one that it prints."""
+    print(order, file=program.stdin, flush=True)
+    return str(program.stdout and program.stdout.readline().strip())
+
+
+def end(program: Program, *signals: int) -> float:
+    """Let a program end without an error, and return how many seconds that takes."""
     began = time.monotonic()
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 0
-    assert time.monotonic() - began < 7
+    for number in signals:
+        program.send_signal(number)
+    program.communicate(timeout=120)
+    assert program.returncode == 0
+    return time.monotonic() - began
 
 
-def test_a_sigterm_in_the_block_leaves_the_session_to_the_next_start(
-    firecrawl: FakeService, start: Callable[[], "subprocess.Popen[bytes]"]
+def test_the_recipe_ends_soon_after_a_sigterm_and_its_next_start_deletes_the_session(
+    firecrawl: FakeService, start: Start
 ) -> None:
     firecrawl.open_session(scrape_id=SCRAPE_ID)
     firecrawl.outage(60, SILENT)
-    process = start()
-    wait_until(lambda: firecrawl.requests)
-    terminate(process)
+    program = start(RECIPE)
+    wait_until(lambda: firecrawl.requests)  # It is in the block.
+    assert end(program, signal.SIGTERM) < SOON
     assert len(firecrawl.sessions_left_open) == 1
     firecrawl.outage(0)
-    assert start().wait(60) == 0
+    end(start(RECIPE))
     assert firecrawl.sessions_left_open == []
 
 
-def test_an_end_of_the_program_leaves_the_session_to_the_next_start(
-    firecrawl: FakeService, start: Callable[[], "subprocess.Popen[bytes]"]
+def test_the_recipe_leaves_a_session_that_is_not_confirmed_to_its_next_start(
+    firecrawl: FakeService, start: Start
 ) -> None:
     firecrawl.open_session(scrape_id=SCRAPE_ID)
-    firecrawl.queue(Reply(200, json={"success": True}), SILENT)
-    assert start().wait(60) == 0
+    firecrawl.queue(Reply(200, json={"success": True}), Reply(502))
+    end(start(RECIPE))
     assert len(firecrawl.sessions_left_open) == 1
-    assert start().wait(60) == 0
+    end(start(RECIPE))
     assert firecrawl.sessions_left_open == []
 
 
-def test_a_sigterm_in_the_sweep_leaves_its_sessions_to_the_next_start(
-    firecrawl: FakeService, start: Callable[[], "subprocess.Popen[bytes]"], tmp_path: Path
+def test_the_recipe_ends_as_soon_in_its_sweep(
+    firecrawl: FakeService, start: Start, tmp_path: Path
 ) -> None:
-    with FileJournal(tmp_path / "open-sessions", service=API_URL) as journal:
+    with FileJournal(tmp_path / "open-sessions", service="https://api.firecrawl.dev") as journal:
         journal.opened(firecrawl.open_session())
-    firecrawl.outage(60, SILENT)
-    process = start()
+    firecrawl.queue(SILENT)
+    program = start(RECIPE)
     wait_until(lambda: firecrawl.requests)
-    terminate(process)
-    firecrawl.outage(0)
-    assert start().wait(60) == 0
+    assert end(program, signal.SIGTERM) < SOON
+    end(start(RECIPE))
     assert firecrawl.sessions_left_open == []
+
+
+def test_the_provider_closes_a_session_after_a_502_and_the_others_at_its_exit(
+    service: FakeService, start: Start
+) -> None:
+    agent = start(AGENT)
+    service.queue(Reply(502), session_id=ask(agent, "open"))
+    assert ask(agent, "close") == "True"
+    assert service.sessions_left_open == []
+    ask(agent, "open")
+    ask(agent, "open")
+    end(agent)
+    assert service.sessions_left_open == []
+
+
+def test_a_silent_firecrawl_holds_the_provider_up_neither_in_a_close_nor_at_its_exit(
+    service: FakeService, start: Start
+) -> None:
+    agent = start(AGENT)
+    ask(agent, "open")
+    service.outage(60, SILENT)
+    began = time.monotonic()
+    assert ask(agent, "close") == "False"
+    assert time.monotonic() - began < SOON
+    assert end(agent) < SOON
+    service.outage(0)
+    start(AGENT)
+    wait_until(lambda: service.sessions_left_open == [])
+
+
+def test_the_provider_deletes_what_a_killed_agent_had_and_nothing_of_a_living_one(
+    service: FakeService, start: Start
+) -> None:
+    killed, living = start(AGENT), start(AGENT)
+    ask(killed, "open")
+    used = ask(living, "open")
+    killed.kill()
+    start(AGENT)
+    wait_until(lambda: service.sessions_left_open == [used])
+    assert ask(living, "close") == "True"
+
+
+@pytest.mark.parametrize("storage", ["files", "postgres"])
+def test_a_sweep_deletes_the_session_of_a_scrape_unless_a_living_block_has_it_again(
+    storage: str, service: FakeService, start: Start, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    in_files = storage == "files"
+    location = str(tmp_path) if in_files else request.getfixturevalue("postgres").url
+    request.getfixturevalue("monkeypatch").setenv("FIRECRAWL_INTERACT_JOURNAL", location)
+    scrape_ids = [str(uuid.uuid4()) for _ in range(2)]
+    _, used = [service.open_session(scrape_id=scrape_id) for scrape_id in scrape_ids]
+    lost, kept = (f"scrape:{scrape_id}" for scrape_id in scrape_ids)
+    for killed in (start(BLOCK, lost), start(BLOCK, kept)):
+        ask(killed, "Is it in the block?")
+        killed.kill()
+    living = start(BLOCK, kept)
+    ask(living, "Is it in the block?")
+
+    journal_of = FileJournal if in_files else ShortLease
+    journal = journal_of(location, service=os.environ["FIRECRAWL_API_URL"])
+    wait_until(lambda: journal.orphans() == [lost])
+    with delete_session_from_environment(journal=journal) as delete_session:
+        list(DeleteManySessions(delete_session)(journal.adopt_orphans()))
+    assert service.sessions_left_open == [used]
+    end(living)
+    assert service.sessions_left_open == []

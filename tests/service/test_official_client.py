@@ -113,58 +113,43 @@ FAILURE = {"success": False, "error": "No."}
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410, 429, 500, 502, 503])
-def test_its_awaited_delete_returns_an_object_whatever_the_status(
+def test_its_awaited_delete_returns_an_object_for_json_and_raises_a_bare_error_for_a_page(
     status: int, service: FakeService, awaited_client: Untyped
 ) -> None:
     session_id = service.open_session()
-    service.queue(*[Reply(status, json=FAILURE)] * 3)
+    repeats = 3 if status == 502 else 1
+    service.queue(*[Reply(status, json=FAILURE)] * repeats, *[Reply(status, b"<html>")] * repeats)
     assert asyncio.run(awaited_client.delete_browser(session_id)).success is False
-    assert service.is_open(session_id)
-
-
-@pytest.mark.parametrize("status", [401, 404, 502, 503])
-def test_its_awaited_delete_raises_a_bare_error_of_json_for_a_page(
-    status: int, service: FakeService, awaited_client: Untyped
-) -> None:
-    service.queue(*[Reply(status, b"<html>")] * 3)
     with pytest.raises(json.JSONDecodeError):
-        asyncio.run(awaited_client.delete_browser(service.open_session()))
-
-
-@pytest.mark.parametrize("body", [b"<html>", json.dumps(FAILURE).encode()])
-@pytest.mark.parametrize("status", [503, 504])
-def test_its_blocking_delete_raises_at_once_if_firecrawl_is_unavailable(
-    status: int, body: bytes, service: FakeService, client: Untyped, firecrawl: Untyped
-) -> None:
-    service.queue(Reply(status, body))
-    with pytest.raises(firecrawl.v2.utils.error_handler.FirecrawlError):
-        client.delete_browser(service.open_session())
-    assert (len(service.requests), len(service.sessions_left_open)) == (1, 1)
-
-
-@pytest.mark.parametrize("way", ["client", "awaited_client"])
-@pytest.mark.parametrize("status", [401, 503])
-def test_its_stop_of_a_scrape_raises_either_way(
-    status: int, way: str, service: FakeService, request: pytest.FixtureRequest
-) -> None:
-    service.queue(Reply(status, json=FAILURE))
-    with pytest.raises(Exception, match="No"):
-        ended(request.getfixturevalue(way).stop_interaction(str(uuid.uuid4())))
-    assert len(service.requests) == 1
-
-
-@pytest.mark.parametrize("way", ["client", "awaited_client"])
-@pytest.mark.parametrize("status", [200, 402, 502])
-def test_its_interact_raises_without_the_id_of_a_session_that_runs_on(
-    status: int, way: str, service: FakeService, request: pytest.FixtureRequest
-) -> None:
-    scrape_id = str(uuid.uuid4())
-    session_id = service.open_session(scrape_id=scrape_id)
-    service.queue(*[Reply(status, json={**FAILURE, "sessionId": session_id})] * 3)
-    with pytest.raises(Exception, match="No") as raised:
-        ended(request.getfixturevalue(way).interact(scrape_id, code="1"))
-    assert session_id not in f"{raised.value!r} {vars(raised.value)}"
+        asyncio.run(awaited_client.delete_browser(session_id))
     assert service.is_open(session_id)
+
+
+@pytest.mark.parametrize(
+    ("way", "call", "statuses"),
+    [
+        ("client", "delete_browser", [503, 504]),
+        ("client", "stop_interaction", [401, 503]),
+        ("awaited_client", "stop_interaction", [401, 503]),
+        ("client", "interact", [200, 402, 503]),
+        ("awaited_client", "interact", [200, 402, 503]),
+    ],
+)
+def test_all_else_of_it_raises_at_once_and_without_the_id_of_a_session_that_runs_on(
+    way: str,
+    call: str,
+    statuses: list[int],
+    service: FakeService,
+    request: pytest.FixtureRequest,
+) -> None:
+    session_id, client = service.open_session(), request.getfixturevalue(way)
+    options = {"code": "1"} if call == "interact" else {}
+    for status in statuses:
+        service.queue(Reply(status, json={**FAILURE, "sessionId": session_id}))
+        with pytest.raises(Exception, match="No") as raised:
+            ended(getattr(client, call)(str(uuid.uuid4()), **options))
+        assert session_id not in f"{raised.value!r} {vars(raised.value)}"
+    assert (len(service.requests), service.is_open(session_id)) == (len(statuses), True)
 
 
 # What it gives when nothing was opened
