@@ -1,6 +1,6 @@
 """Transports over the program's own client: of httpx2, or of httpx, which has the same names.
 
-Neither is imported here, because whoever has a client has its package.
+Neither is imported here, because a program that has a client has its package.
 """
 
 import sys
@@ -209,7 +209,7 @@ class _HttpxTransport(Generic[ClientT]):
 class HttpxTransport(_HttpxTransport["httpx2.Client | httpx.Client"], SystemTime):
     """A blocking `Transport` over a `Client` of httpx2 or httpx, which it never closes.
 
-    The client's proxies, certificates, event hooks and instrumentation hold. Its `base_url`,
+    The client's proxies, certificates, `event_hooks` and instrumentation hold. Its `base_url`,
     cookies, `auth`, headers, `params`, timeouts and redirects do not. Each request has a connection
     of its own, over HTTP/1.1. Threads can share it. It cannot be pickled, because a client cannot.
     """
