@@ -66,7 +66,7 @@ def run_python(code: str, folder: Path) -> str:
     file.write_text(code, encoding="utf-8")
     runner = ["-m", "pytest", "-q", "-p", "pytest_asyncio.plugin"] if has_tests else ["-W", "error"]
     if "adapters.conformance" in code:  # The suite waits for what must not come.
-        runner += ["-p", "xdist", "-n", "2"]
+        runner += ["-p", "xdist", "-n", "6"]
     return run([sys.executable, *runner, file.name], folder)
 
 

@@ -11,7 +11,7 @@ import firecrawl_interact
 from firecrawl_interact import adapters, core
 
 LIBRARIES = {"asyncio", "click", "fcntl", "http.client", "http.server"}
-LIBRARIES |= {"psycopg", "ssl", "trustme", "urllib3"}
+LIBRARIES |= {"httpx", "httpx2", "psycopg", "ssl", "trustme", "urllib3"}
 LOOKS = {
     "help": "assert 'FakeService' in __import__('pydoc').render_doc(package)",
     "help of the class": "__import__('pydoc').render_doc(package.AsyncioTransport)",
@@ -42,6 +42,7 @@ def run(code: str, *options: str) -> str:
         ("Urllib3Transport", "http.client ssl urllib3"),
         # asyncio brings fcntl, on Unix.
         ("AsyncioTransport", "asyncio fcntl ssl"),
+        ("AsyncHttpxTransport, HttpxTransport", ""),
     ],
 )
 def test_a_library_is_loaded_when_its_class_is_asked_for(names: str, loads: str) -> None:
