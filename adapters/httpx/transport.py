@@ -134,6 +134,7 @@ class _HttpxTransport(Generic[ClientT]):
         except BaseException as error:
             if exchange.stream is not None:  # httpcore leaves it open if a handshake is cancelled.
                 await self._close(exchange.stream)
+            http.drop_frames_of_bug(error, [*request.headers.values()])
             if failure := self._failure(error, exchange, handled):
                 raise failure  # noqa: B904 - it has its cause
             raise
@@ -184,11 +185,10 @@ class _HttpxTransport(Generic[ClientT]):
     def _failure(
         self, error: BaseException, exchange: _Exchange, handled: BaseException | None
     ) -> port.TransportError | None:
-        """Drop the frames of an error, and return what it means if it is one of httpx."""
+        """Return what an error means, if it is one of httpx."""
         reason: Exception = ConnectionError(type(error).__name__)
         link: BaseException | None = error
         while link is not None and link is not handled:
-            link.__traceback__ = None  # Its frames hold the key in local variables.
             if isinstance(link, OSError):
                 reason = link
             link = link.__cause__ or link.__context__

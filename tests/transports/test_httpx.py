@@ -228,6 +228,17 @@ def test_a_status_is_data_although_a_hook_raises_for_it(program: Program, read: 
     assert (response.status, response.body) == (404, b"{}" if read else b"")
 
 
+def test_a_bug_in_a_hook_keeps_its_frames(program: Program) -> None:
+    def has_a_bug(_: object) -> None:
+        raise LookupError("a bug")
+
+    transport = program.transport(event_hooks={"request": [program.hook(has_a_bug)]})
+    with pytest.raises(LookupError) as caught:
+        program.send(transport)
+    assert caught.traceback[-1].name == "has_a_bug"
+    assert KEY not in shown_by(caught.value)
+
+
 @pytest.mark.parametrize("is_open", [False, True])
 def test_what_fails_at_the_clients_proxy_was_not_sent(program: Program, is_open: bool) -> None:
     refuses = sends_and_closes(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")
