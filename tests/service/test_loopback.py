@@ -204,7 +204,7 @@ def test_time_runs_by_itself_while_it_serves_and_at_no_other_time() -> None:
     [(None, 0), (NoResponse(), 0), (None, 3600), (LostResponse(), 3600)],
     ids=repr,
 )
-def test_its_end_ends_a_connection_whether_or_not_a_response_is_due(
+def test_its_end_ends_a_connection_at_once_whether_or_not_a_response_is_due(
     fault: Fault | None, latency: float
 ) -> None:
     service = FakeService(latency=latency)
@@ -217,7 +217,9 @@ def test_its_end_ends_a_connection_whether_or_not_a_response_is_due(
             pass
         if latency == 0 and fault is None:
             assert client.recv(12) == b"HTTP/1.1 404"
+        began = time.monotonic()
         raise KeyError  # However the block ends.
+    assert time.monotonic() - began < 4  # An idle connection would end after 5 seconds.
     with client, contextlib.suppress(ConnectionResetError):
         while client.recv(65536):  # It ends.
             pass
