@@ -7,13 +7,9 @@ import pytest
 
 from .commands import COMMAND, LONGEST_WAIT
 
-pytestmark = [
-    pytest.mark.enable_socket,
-    pytest.mark.skipif(sys.platform != "win32", reason="test_processes.py has it for Unix"),
-]
+pytestmark = pytest.mark.enable_socket
 PRESS_CTRL_C = """
 import os, signal, subprocess, sys
-
 signal.signal(signal.SIGINT, lambda *_: None)
 with subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, text=True) as command:
     while "Ctrl-C" not in command.stdout.readline():
@@ -23,14 +19,11 @@ with subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, text=True) as comman
 """
 
 
+@pytest.mark.skipif(sys.platform != "win32", reason="a transcript has it for Unix")
 def test_ctrl_c_ends_the_fake() -> None:
-    if sys.platform == "win32":
-        done = subprocess.run(
-            [sys.executable, "-c", PRESS_CTRL_C, *COMMAND, "fake-service"],
-            check=False,
-            creationflags=subprocess.CREATE_NEW_CONSOLE,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=LONGEST_WAIT,
+    pressed = [sys.executable, "-c", PRESS_CTRL_C, *COMMAND, "fake-service"]
+    flags = getattr(subprocess, "CREATE_NEW_CONSOLE", 0)  # Unix has none.
+    with subprocess.Popen(pressed, creationflags=flags, stderr=subprocess.PIPE) as process:
+        assert process.communicate(timeout=LONGEST_WAIT)[1].decode().strip() == (
+            "The fake has stopped. 3 of 3 sessions were still open."
         )
-        assert done.stderr == "The fake has stopped. 3 of 3 sessions were still open.\n\n"
