@@ -225,7 +225,7 @@ def killed(place: str, kills: str) -> dict[str, str]:
     return dict(line.split() for line in done.stdout.splitlines())
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="FileJournal needs Linux or macOS")
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no fork")
 def test_a_process_that_is_killed_at_any_moment_loses_no_session(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
