@@ -107,11 +107,6 @@ def sigterm_is_handled_as_before() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
-_interrupts_waits = pytest.mark.skipif(
-    sys.platform == "win32", reason="a handler runs when the wait for a lock has ended"
-)
-
-
 def press(number: signal.Signals) -> None:
     if sys.platform == "win32":
         signal.raise_signal(number)
@@ -119,7 +114,7 @@ def press(number: signal.Signals) -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, number)
 
 
-@pytest.mark.parametrize("is_in_handler", [False, pytest.param(True, marks=_interrupts_waits)])
+@pytest.mark.parametrize("is_in_handler", [False, True])
 def test_stop_takes_effect_while_a_response_is_awaited(is_in_handler: bool) -> None:
     stopped = threading.Event()
 
