@@ -16,12 +16,7 @@ import msgspec
 
 from .arguments import check_callback, check_methods, check_type, checked_result
 from .call import Call
-from .errors import (
-    Outcome,
-    SessionNotFoundError,
-    UnexpectedResponseError,
-    UnreachableError,
-)
+from .errors import Outcome, SessionNotFoundError, UnexpectedResponseError, UnreachableError
 from .headers import RequestHeaders
 from .journal import Recorder
 from .log import log
@@ -236,8 +231,8 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
     def _tell(self, outcome: Outcome, raised: BaseException | None) -> None:
         """Call the callback. An exception of the callback is logged.
 
-        If the session may still be running, and another exception is raised in place of the
-        outcome, that exception gets a note, and the log a line at ERROR.
+        If another exception is raised in place of the outcome, and the session may still be
+        running, the exception gets a note, and the log a line at ERROR.
         """
         if self.on_outcome is not None:
             try:
