@@ -103,8 +103,8 @@ class _HttpxTransport(Generic[ClientT]):
         if not packages:
             came = repr(client) if isinstance(client, type) else type(client).__name__
             raise TypeError(
-                f"client must be a {kind} of httpx2 or httpx, not {came}. To have httpx2:"
-                " pip install '.[httpx]' in a clone of the project"
+                f"client must be an httpx2.{kind} or httpx.{kind}, not {came}. The extra httpx"
+                " brings httpx2: pip install '.[httpx]' in a clone of the project"
             )
         self._package: Any = packages[0]  # Any: either module
         self._client: Any = client  # Any: of either

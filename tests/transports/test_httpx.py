@@ -276,10 +276,18 @@ def test_an_error_shows_no_key_and_leaves_what_was_being_handled(
 @pytest.mark.parametrize(
     ("transport_class", "client", "words"),
     [
-        (HttpxTransport, requests.Session(), "must be a Client of httpx2 or httpx, not Session"),
-        (HttpxTransport, httpx.AsyncClient(), "must be a Client of httpx2 or httpx, not AsyncCli"),
-        (HttpxTransport, httpx2.Client, "must be a Client of .*, not <class 'httpx2.Client'>"),
-        (AsyncHttpxTransport, httpx2.Client(), "must be a AsyncClient of .*, not Client"),
+        (
+            HttpxTransport,
+            requests.Session(),
+            "must be an httpx2.Client or httpx.Client, not Session",
+        ),
+        (
+            HttpxTransport,
+            httpx.AsyncClient(),
+            "must be an httpx2.Client or httpx.Client, not AsyncCli",
+        ),
+        (HttpxTransport, httpx2.Client, "must be an .*, not <class 'httpx2.Client'>"),
+        (AsyncHttpxTransport, httpx2.Client(), "must be an httpx2.AsyncClient or .*, not Client"),
         (AsyncHttpxTransport, None, r"pip install '.\[httpx\]'"),
     ],
 )
