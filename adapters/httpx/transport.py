@@ -212,6 +212,7 @@ class HttpxTransport(_HttpxTransport["httpx2.Client | httpx.Client"], SystemTime
     The client's proxies, certificates, `event_hooks` and instrumentation hold. Its `base_url`,
     cookies, `auth`, headers, `params`, timeouts and redirects do not. Each request has a connection
     of its own, over HTTP/1.1. Threads can share it. It cannot be pickled, because a client cannot.
+    `api_url` and `allow_plain_http` are those of `Urllib3Transport`.
     """
 
     _is_awaited = False
