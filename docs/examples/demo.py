@@ -138,7 +138,8 @@ def run(typed: str, *arguments: str, output: str | None = None) -> None:
     print(f"$ {COMMAND} {typed}", flush=True)
     with Path(output or os.devnull).open("w") as file:
         stdout = file if output else None
-        done = subprocess.run([COMMAND, *arguments], check=False, stdout=stdout, timeout=120)
+        command = [sys.executable, "-m", "firecrawl_interact", *arguments]
+        done = subprocess.run(command, check=False, stdout=stdout, timeout=120)
     if done.returncode:
         sys.exit(f"exit status {done.returncode}")
 
