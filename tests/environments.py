@@ -3,8 +3,11 @@
 import subprocess
 import sys
 import sysconfig
-import venv
 from pathlib import Path
+
+import pytest
+
+venv = pytest.importorskip("venv")  # The embeddable Python for Windows has none.
 
 
 def environment(folder: Path, *requirements: str) -> str:
