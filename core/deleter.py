@@ -231,8 +231,8 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
     def _tell(self, outcome: Outcome, raised: BaseException | None) -> None:
         """Call the callback. An exception of the callback is logged.
 
-        If another exception is raised in place of the outcome, and the session may still be
-        running, the exception gets a note, and the log a line at ERROR.
+        Another exception may be raised in place of the outcome of a session that may still be
+        running. It gets a note then, and the log a line at ERROR.
         """
         if self.on_outcome is not None:
             try:
