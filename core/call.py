@@ -1,4 +1,4 @@
-"""What one call sends, how long it waits, and when it ends. It does no I/O.
+"""What one call sends, how long it waits, and when it ends. Without I/O, except for log lines.
 
 Its driver sends and waits:
 
@@ -12,7 +12,8 @@ Its driver sends and waits:
         sleep(call.end_attempt(result, ends_at - monotonic()))
     return call.outcome
 
-A run calls the two halves of `end_attempt`: `read`, and `back_off` only if the attempt counts.
+A run calls the two halves of `end_attempt`: `read`, and `back_off` if the attempt counts for its
+session.
 """
 
 import uuid
@@ -31,9 +32,9 @@ from .headers import RequestHeaders
 from .log import DEBUG, INFO, log
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
-from .transport import Request, Response, TransportError
+from .transport import ConnectionLostError, Request, Response, TransportError
 
-_LONGEST_SPREAD = 2.0  # seconds that a call waits longer than a 429 asks
+_LONGEST_JITTER = 2.0  # seconds that a call waits longer than a 429 asks
 
 
 class Call:
@@ -98,11 +99,7 @@ class Call:
         return 0.0 if error is None else self.back_off(error, seconds_left)
 
     def read(self, result: Response | TransportError) -> DeleteSessionError | None:
-        """Take what came of the attempt. Return its error, if a retry may help.
-
-        None: the call has ended, or an idle connection was closed. The first of these counts, and
-        the next attempt comes at once.
-        """
+        """Take what came of the attempt. Return its error if a retry may help, else end the call."""
         outcome = self._outcome_of(result)
         if isinstance(outcome, DeletionReceipt):
             self._end(outcome)
@@ -112,40 +109,43 @@ class Call:
             outcome.args = (*outcome.args[:3], outcome.session_fate.value)
         self._is_uncertain = self._is_uncertain or outcome.session_fate is SessionFate.UNKNOWN
         self.error = outcome
-        if not outcome.transient:
-            self._end(outcome)
-        elif getattr(result, "stale", False) and not self._was_stale:
-            self._was_stale = True
-            self._retry_in(0.0, outcome)
-        else:
+        if outcome.transient:
             return outcome
+        self._end(outcome)
         return None
+
+    def is_first_stale(self, error: DeleteSessionError) -> bool:
+        """Whether it is the call's first kept connection that ended before any response.
+
+        That says nothing about Firecrawl. The attempt counts, and the next one comes at once.
+        """
+        lost = error.__cause__
+        return isinstance(lost, ConnectionLostError) and lost.stale and not self._was_stale
 
     def back_off(self, error: DeleteSessionError, seconds_left: float) -> float:
         """Count an attempt that failed. Return the seconds to wait before the next one.
 
-        A 429 decides the wait. Any other response asks for the least one, and the policy's backoff
-        counts if it is longer. If the policy allows no other attempt, the call ends with the error.
+        A 429 that asks for a wait decides it. Any other response only asks for a minimum, and the
+        policy's backoff counts if it is longer. If no other attempt is allowed, the call ends.
         """
-        wait = asked = (isinstance(error, ResponseError) and error.retry_after) or 0.0
-        is_told = isinstance(error, RateLimitError) and asked > 0  # 0 s would use up all attempts.
-        if not is_told:
+        asked = (isinstance(error, ResponseError) and error.retry_after) or 0.0
+        jitter = 0.0
+        if self.is_first_stale(error):
+            self._was_stale = True
+            wait = 0.0
+        elif isinstance(error, RateLimitError) and asked:  # 0 s would use up all attempts.
+            # Callers that were refused together would return together. Half of the time that is
+            # left stays for the attempt.
+            jitter = min(asked / 10, _LONGEST_JITTER, (seconds_left - asked) / 2)
+            wait = asked
+        else:
             wait = max(asked, self.retry.pause(self._counted + 1, self._random))
-        if wait >= seconds_left:
-            self._end(error)
-            return 0.0
-        if is_told:  # Callers that were refused together would return together.
-            # At least half of what is left then remains for the attempt.
-            spread = min(asked / 10, _LONGEST_SPREAD, (seconds_left - asked) / 2)
-            wait += spread * self._random()
-        return self._retry_in(wait, error)
-
-    def _retry_in(self, wait: float, error: DeleteSessionError) -> float:
-        """Count an attempt, and return the wait. If that was the last one, the call ends."""
         self._counted += 1
-        if self._counted == self.retry.max_attempts:
+        if self._counted == self.retry.max_attempts or wait >= seconds_left:
             self._end(error)
             return 0.0
+        if jitter:
+            wait += jitter * self._random()
         extra = {
             "session_id": error.session_id,
             "session_fate": error.session_fate,

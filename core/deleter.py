@@ -81,8 +81,8 @@ class Deletion:
         """Whether the session is certainly gone."""
         return self.outcome is not None and self.outcome.session_fate is SessionFate.GONE
 
-    def end(self, interruption: BaseException | None = None) -> Outcome:
-        """Return the outcome. Without one, the delete was interrupted, and that becomes it."""
+    def end_by(self, interruption: BaseException) -> Outcome:
+        """Let an interruption be the outcome, unless there is one. Return the outcome."""
         if self.outcome is None:
             reason = f"the delete was interrupted ({type(interruption).__name__})"
             self.outcome = UnreachableError(reason, str(self.session_id), self.attempts)
@@ -193,7 +193,7 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
     async def finish(
         self,
         deletion: Deletion,
-        delete: Awaitable[object],
+        delete: Awaitable[Outcome],
         raised: BaseException | None = None,
     ) -> Outcome:
         """Await a delete, and settle its outcome, also if the delete is interrupted.
@@ -204,14 +204,14 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
             raised: what the caller raises in place of the outcome, if anything.
         """
         try:
-            await delete
+            outcome = await delete
         except BaseException as interruption:
-            raised = interruption
-            raise
-        finally:
-            if forgetting := self.settle(deletion.end(raised), raised):
+            if forgetting := self.settle(deletion.end_by(interruption), interruption):
                 await forgetting
-        return deletion.end()
+            raise
+        if forgetting := self.settle(outcome, raised):
+            await forgetting
+        return outcome
 
     def settle(
         self, outcome: Outcome, raised: BaseException | None = None

@@ -53,12 +53,14 @@ def test_an_id_that_cannot_be_sent_ends_it_at_once() -> None:
     assert not hasattr(call, "request")
 
 
-def test_a_run_is_not_asked_about_the_first_idle_connection_that_was_closed() -> None:
+def test_the_first_idle_connection_that_was_closed_says_nothing_to_a_run() -> None:
     call = call_of()
-    for is_asked in (False, True):
+    for is_first in (True, False):
         assert call.begin_attempt(240)
         error = call.read(core.ConnectionLostError("closed", stale=True))
-        assert (error is not None) is is_asked
+        assert error is not None
+        assert call.is_first_stale(error) is is_first
+        call.back_off(error, 240)
 
 
 def test_an_attempt_that_is_not_counted_uses_up_nothing() -> None:

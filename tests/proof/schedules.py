@@ -151,7 +151,7 @@ def play(policy: RetryPolicy, meets: Iterator[Meets], chance: float) -> Call:
             now += min(seconds, timeout)
             error = call.read(comes)
             wait = 0.0
-            if error is not None and not is_held_back:
+            if error is not None and (call.is_first_stale(error) or not is_held_back):
                 wait = call.back_off(error, policy.deadline - now)
             waits.append(wait)
             now += wait
