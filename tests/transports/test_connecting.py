@@ -13,6 +13,7 @@ import pytest
 import trustme
 
 from firecrawl_interact import Urllib3Transport
+from firecrawl_interact.adapters.conformance.harness import unless_windows
 from firecrawl_interact.adapters.conformance.server import FaultServer
 from firecrawl_interact.adapters.conformance.wire_faults import stays_silent
 from firecrawl_interact.adapters.http.connection import response_error
@@ -112,6 +113,7 @@ def test_a_path_in_place_of_a_context_is_refused_with_what_to_pass(
         transport_class(ssl_context="/etc/ssl/ca.pem")  # type: ignore[arg-type]  # the point
 
 
+@unless_windows("a reset discards what TLS had said before it")
 @pytest.mark.parametrize("has_another", [False, True], ids=["none", "one of another authority"])
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_a_server_that_wants_a_certificate_is_sent_nothing_and_tls_itself_says_why(
