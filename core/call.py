@@ -99,7 +99,7 @@ class Call:
         return 0.0 if error is None else self.back_off(error, seconds_left)
 
     def read(self, result: Response | TransportError) -> DeleteSessionError | None:
-        """Take what came of the attempt. Return its error if a retry may help, else end the call."""
+        """Take what came of the attempt. End the call, or return an error that a retry may mend."""
         outcome = self._outcome_of(result)
         if isinstance(outcome, DeletionReceipt):
             self._end(outcome)
