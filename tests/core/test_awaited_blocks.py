@@ -12,6 +12,7 @@ from unittest.mock import Mock, call
 import anyio
 import pytest
 
+from firecrawl_interact import InMemoryJournal
 from firecrawl_interact.core import Response, RetryPolicy, SessionFate
 
 from ..simulation import virtual_time
@@ -117,6 +118,21 @@ def test_a_journal_is_called_in_threads_and_a_cancellation_does_not_cut_it() -> 
     asyncio.run(main())
     assert journal.mock_calls == [call.opened("session-0"), call.gone("session-0"), call.close()]
     assert threading.main_thread() not in threads
+    assert program.came == (set(), 1, [GONE])
+
+
+def test_a_journal_forgets_what_is_deleted_after_a_cancellation() -> None:
+    journal = InMemoryJournal()
+    program = Program(turns, journal=journal)
+
+    async def main() -> None:
+        task = asyncio.create_task(program.hold(0))
+        while not program.under_way:
+            await asyncio.sleep(0)
+        await cancel(task, now())
+
+    asyncio.run(main())
+    assert journal.sessions_left_open == []
     assert program.came == (set(), 1, [GONE])
 
 
