@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from ..made_up_responses import spoilt
-
 KEYS = ["fc-0123456789abcdef0123456789abcdef", "zq+key/01~23-45._==", "31415926535897932384"]
 KEY = "THE-KEY"
 """Stands for the key until a response is whole."""
@@ -114,6 +112,20 @@ as_sent = st.one_of(
     st.tuples(st.sampled_from(STATUSES), failures([BACKEND])),
 )
 mixed = st.tuples(st.sampled_from(STATUSES), receipts | failures(ALL_TEXTS))
+
+
+@st.composite
+def spoilt(draw: st.DrawFn, wholes: st.SearchStrategy[bytes], pieces: list[bytes]) -> bytes:
+    """Bytes of which a few were lost, doubled, changed or added; or none were."""
+    data = draw(wholes)
+    for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2, 3]))):
+        start = draw(st.integers(0, len(data)))
+        end = draw(st.integers(start, min(len(data), start + 8)))
+        piece = draw(
+            st.sampled_from([b"", data[start:end] * 2, *pieces]) | st.binary(min_size=1, max_size=2)
+        )
+        data = data[:start] + piece + data[end:]
+    return data
 
 
 @st.composite
