@@ -1,38 +1,26 @@
 """No session is lost with a process, whenever it is killed.
 
 Real processes open sessions, delete them, and adopt what others left behind. They are killed at
-each system call that a `FileJournal` makes, and with it and a `PostgresJournal` at random moments.
-`JOURNAL_KILLS=10000` asks for so many kills. This file is also the script that forks them. It has
-no threads, so that it may fork, and has imported everything, so that a process costs milliseconds.
-A process says each step after it has taken it.
+each system call that a `FileJournal` makes. The conformance suite kills those of each journal at
+random moments. This file is also the script that forks them. It has no threads, so that it may
+fork, and has imported everything, so that a process costs milliseconds. A process says each step
+after it has taken it.
 """
 
 import copy
 import fcntl
 import itertools
 import os
-import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-from firecrawl_interact import FileJournal, PostgresJournal
+from firecrawl_interact import FileJournal
 
-if TYPE_CHECKING:
-    from ..postgres import Postgres
-
-with suppress(ImportError):
-    import psycopg  # noqa: F401 - before there are processes
-
-KILLS = os.environ.get("JOURNAL_KILLS")
-AnyJournal = FileJournal | PostgresJournal
 _SYSTEM_CALLS = [
     *((os, name) for name in ("open", "close", "fsync", "mkdir", "rename", "unlink", "rmdir")),
     *((os, name) for name in ("stat", "fstat", "utime", "listdir", "scandir")),
@@ -42,15 +30,14 @@ _write = os.write
 _PARENT = os.pipe()
 """A pipe that ends with this process: what would live on ends then, too."""
 
-Work = Callable[[AnyJournal, "Child"], None]
+Work = Callable[[FileJournal, "Child"], None]
 
 
 class Child:
-    """What a process says, and when it dies: before a system call, or after some seconds."""
+    """What a process says, and before which of its system calls it dies. 0: before none."""
 
-    def __init__(self, writing: int, call: int, seconds: float) -> None:
+    def __init__(self, writing: int, call: int) -> None:
         self.writing, self._call, self._calls = writing, call, 0
-        signal.setitimer(signal.ITIMER_REAL, seconds)  # SIGALRM kills who does not handle it.
         for module, name in _SYSTEM_CALLS if call else []:
             setattr(module, name, self._counted(getattr(module, name)))
 
@@ -67,7 +54,7 @@ class Child:
         _write(self.writing, f"{step} {session_id}\n".encode())
 
 
-def work(journal: AnyJournal, child: Child) -> None:
+def work(journal: FileJournal, child: Child) -> None:
     """Open sessions, fork a child that lives on, delete two, and hand on and leave the others."""
     ids = [f"{os.getpid()}-{os.urandom(4).hex()}" for _ in range(4)]
     other = copy.copy(journal)
@@ -87,7 +74,7 @@ def work(journal: AnyJournal, child: Child) -> None:
     journal.close()
 
 
-def sweep(journal: AnyJournal, child: Child) -> None:
+def sweep(journal: FileJournal, child: Child) -> None:
     """Delete what dead processes left open."""
     for session_id in journal.adopt_orphans():
         child.say("given", session_id)
@@ -97,7 +84,7 @@ def sweep(journal: AnyJournal, child: Child) -> None:
     journal.close()
 
 
-def live(journal: AnyJournal, child: Child) -> None:
+def live(journal: FileJournal, child: Child) -> None:
     """Open a session, and hold it until the end."""
     journal.opened("living")
     child.say("opened", "living")
@@ -107,25 +94,19 @@ def live(journal: AnyJournal, child: Child) -> None:
 
 
 class Machine:
-    """A storage, and what the processes that share it have said.
+    """A directory, and what the processes that share it have said."""
 
-    Args:
-        make_journal: makes a journal there.
-        lease: the seconds until a dead process counts as dead.
-    """
-
-    def __init__(self, make_journal: Callable[[], AnyJournal], lease: float) -> None:
+    def __init__(self, directory: str) -> None:
         self.kills = 0
         self.said: dict[str, set[str]] = {
             step: set() for step in ("opened", "given", "gone", "forgotten")
         }
-        self._make_journal = make_journal
-        self._lease = lease
-        self._living, reading = self._fork(live, 0, 0)
+        self._directory = directory
+        self._living, reading = self._fork(live, 0)
         with os.fdopen(reading) as pipe:
             assert pipe.read() == "opened living\n"
 
-    def run(self, *orders: tuple[Work, int, float]) -> None:
+    def run(self, *orders: tuple[Work, int]) -> None:
         """Let processes work side by side."""
         forgotten, survivors = set(self.said["forgotten"]), list[str]()
         for pid, reading in [self._fork(*order) for order in orders]:
@@ -140,23 +121,21 @@ class Machine:
             survivors += [one for step, one in said if step == "given" and code == 0]
         assert len(set(survivors)) == len(survivors), "an orphan came to two sweepers"
         assert "living" not in self.said["given"], "a sweeper has taken what a process holds"
-        time.sleep(self._lease)
 
     def sweep(self) -> None:
         """Sweep, unkilled, by two at once: nothing that was recorded is open then."""
-        self.run((sweep, 0, 0), (sweep, 0, 0))
-        self.run((sweep, 0, 0))
+        self.run((sweep, 0), (sweep, 0))
+        self.run((sweep, 0))
         assert self.said["opened"] <= self.said["gone"], "a session is lost"
 
     def end(self) -> None:
         """Kill whom no sweep has disturbed: what it holds is an orphan then, and no other is."""
         os.kill(self._living, signal.SIGKILL)
         os.waitpid(self._living, 0)
-        time.sleep(self._lease)
-        orphans = self._make_journal().adopt_orphans()
+        orphans = FileJournal(self._directory).adopt_orphans()
         assert list(orphans) == ["living"], "a sweep has left or taken something"
 
-    def _fork(self, function: Work, call: int, seconds: float) -> tuple[int, int]:
+    def _fork(self, function: Work, call: int) -> tuple[int, int]:
         reading, writing = os.pipe()
         pid = os.fork()
         if pid:
@@ -164,7 +143,7 @@ class Machine:
             return pid, reading
         try:
             os.close(_PARENT[1])
-            function(self._make_journal(), Child(writing, call, seconds))
+            function(FileJournal(self._directory), Child(writing, call))
             os._exit(0)
         except BaseException:
             sys.excepthook(*sys.exc_info())
@@ -177,8 +156,8 @@ def kill_at_each_system_call(machine: Machine) -> None:
         for call in itertools.count(1):
             killed = machine.kills
             if function is sweep:
-                machine.run((work, 0, 0), (work, 0, 0))
-            machine.run((function, call, 0))
+                machine.run((work, 0), (work, 0))
+            machine.run((function, call))
             is_over = machine.kills == killed
             machine.sweep()
             if is_over:
@@ -186,65 +165,25 @@ def kill_at_each_system_call(machine: Machine) -> None:
         print(function.__name__, call - 1)
 
 
-def kill_at_random(machine: Machine, kills: int, workers: int, works: float, sweeps: float) -> None:
-    """Kill processes until there were so many kills.
-
-    Args:
-        workers: how many processes open sessions side by side, and half as many sweep then.
-        works: the seconds after which at the latest the former are killed.
-        sweeps: the same for the latter.
-    """
-    chance = random.SystemRandom()
-    while machine.kills < kills:
-        machine.run(*((work, 0, chance.uniform(0.0001, works)) for _ in range(workers)))
-        machine.run(*((sweep, 0, chance.uniform(0.0001, sweeps)) for _ in range(workers // 2)))
-        machine.sweep()
-    print("kills", machine.kills)
-    print("sessions", len(machine.said["opened"]))
-
-
-def main(place: str, kills: int) -> None:
-    if place.startswith("postgresql://"):
-        PostgresJournal._lease = 2
-        machine = Machine(lambda: PostgresJournal(place), 2.1)
-        kill_at_random(machine, kills, workers=16, works=1, sweeps=3)
-        machine.end()
-        return
+def main(directory: str) -> None:
     os.fsync = lambda fd: None  # No machine crashes here: nobody waits for disks.
-    machine = Machine(lambda: FileJournal(place), 0)
+    machine = Machine(directory)
     kill_at_each_system_call(machine)
-    kill_at_random(machine, kills, workers=4, works=0.05, sweeps=0.02)
     machine.end()
-
-
-def killed(place: str, kills: str) -> dict[str, str]:
-    """Kill processes, and return the figures."""
-    command = [sys.executable, __file__, place, kills]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return dict(line.split() for line in done.stdout.splitlines())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no fork")
 def test_a_process_that_is_killed_at_any_moment_loses_no_session(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    figures = killed(str(tmp_path), KILLS or "150")
-    assert int(figures["work"]) >= 30
-    assert int(figures["sweep"]) >= 30
-    record_property("processes killed with a FileJournal", figures)
-
-
-@pytest.mark.enable_socket
-@pytest.mark.slow
-def test_no_kill_loses_a_session_of_a_database(
-    postgres: "Postgres", record_property: Callable[[str, object], None]
-) -> None:
-    url = postgres.new_database()
-    PostgresJournal(url).create_table()
-    figures = killed(url, KILLS or "20")
-    record_property("processes killed with a PostgresJournal", figures)
+    command = [sys.executable, __file__, str(tmp_path)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    calls = dict(line.split() for line in done.stdout.splitlines())
+    assert int(calls["work"]) >= 30
+    assert int(calls["sweep"]) >= 30
+    record_property("system calls of a FileJournal, each with a kill before it", calls)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1])
