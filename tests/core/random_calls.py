@@ -10,6 +10,7 @@ import random
 from firecrawl_interact import DeleteSession, RetryPolicy, core
 
 from .scripted_transport import DESTROYED, NOT_FOUND, SESSION_ID, UNAUTHORIZED, response
+from .side_by_side import FunctionTransport
 
 COUNT = 300
 POLICIES = (
@@ -45,13 +46,13 @@ ENDING: tuple[core.Response | core.TransportError, ...] = (
 )
 
 
-class RandomTransport:
+class RandomTransport(FunctionTransport):
     """What a seed draws, on a clock that only requests and waits move."""
 
     def __init__(self, draw: random.Random) -> None:
+        super().__init__()
         self._draw = draw
         self._ends_once_in = draw.choice((2, 4, 8, 16))
-        self.now = 0.0
 
     def send(self, request: core.Request, timeout: float) -> core.Response:
         seconds = self._draw.choice((0.0, 0.2, 5.0, 40.0, 100.0))
@@ -63,12 +64,6 @@ class RandomTransport:
         if isinstance(met, core.TransportError):
             raise met
         return met
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 def outcome_of(seed: int) -> list[object]:

@@ -14,11 +14,18 @@ import trustme
 
 from firecrawl_interact import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction, FaultServer
+from firecrawl_interact.adapters.conformance.wire_faults import CHUNKED, sends_and_closes
 from firecrawl_interact.core import Request, Response, TransportError
 
 KEY = "fc-0123456789abcdef"
 PATH = "/v2/interact/session-1"
 REQUEST = Request("DELETE", PATH, {"Authorization": f"Bearer {KEY}"})
+OK = b"HTTP/1.1 200 OK\r\n"
+ECHOES: dict[str, FaultFunction] = {
+    "echoed without HTTP": sends_and_closes(KEY.encode() + b"\r\n\r\n"),
+    "echoed as a header line": sends_and_closes(OK + KEY.encode() + b"\r\n\r\n"),
+    "echoed as a chunk": sends_and_closes(CHUNKED + KEY.encode() + b"\r\n"),
+}
 PATIENCE = 5  # seconds for a request: no test hangs for ever
 
 authority = functools.cache(trustme.CA)

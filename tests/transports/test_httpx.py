@@ -11,19 +11,15 @@ import pytest
 import requests
 
 from firecrawl_interact import (
-    AsyncDeleteManySessions,
     AsyncDeleteSession,
     AsyncHttpxTransport,
-    DeleteManySessions,
     DeleteSession,
     FakeService,
     HttpxTransport,
     LoopbackService,
-    SessionNotFoundError,
 )
 from firecrawl_interact.adapters.conformance.server import FaultFunction, FaultServer
 from firecrawl_interact.adapters.conformance.wire_faults import (
-    CHUNKED,
     resets_with_the_request_unread,
     responds,
     sends,
@@ -36,12 +32,9 @@ from firecrawl_interact.core import (
     TransportError,
 )
 
-from .servers import KEY, PATH, REQUEST, client_tls, server_tls, shown_by, tunnels
+from .servers import ECHOES, KEY, OK, PATH, REQUEST, client_tls, server_tls, shown_by, tunnels
 
 pytestmark = pytest.mark.enable_socket
-
-OK = b"HTTP/1.1 200 OK\r\n"
-UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
 
 class Program:
@@ -94,11 +87,11 @@ def program(request: pytest.FixtureRequest) -> Iterator[Program]:
     program.runner.close()
 
 
-def test_a_request_goes_to_the_api_url_alone_whatever_the_client_has(program: Program) -> None:
-    moved = b"HTTP/1.1 307 Moved\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n"
+def test_a_request_goes_to_the_api_url_alone_and_leaves_no_cookie(program: Program) -> None:
+    moved = b"HTTP/1.1 307 Moved\r\nLocation: /elsewhere\r\nSet-Cookie: visitor=2; Path=/\r\n"
     seen: list[str] = []
     hook = program.hook(lambda request: seen.append(str(request.url)))
-    with FaultServer(sends(moved)) as server:
+    with FaultServer(sends(moved + b"Content-Length: 0\r\n\r\n")) as server:
         url = f"{server.api_url}/prefix"
         transport = program.transport(
             f"{url}/v2",
@@ -117,43 +110,20 @@ def test_a_request_goes_to_the_api_url_alone_whatever_the_client_has(program: Pr
     came = [request.values(name) for name in names]
     assert came == [[f"Bearer {KEY}"], ["close"], [], []]
     assert seen == [f"{url}{PATH}"]
+    assert dict(program.client.cookies) == {"visitor": "1"}
     of = f"client={program.prefix}Client"
     assert repr(transport) == f"{program.prefix}HttpxTransport('{url}', {of})"
 
 
-def delete_in_each_way(transport: HttpxTransport, service: FakeService) -> None:
-    with DeleteSession(transport, "fc-test") as delete_session:
-        with delete_session.on_exit(service.open_session()):
-            delete_session(service.open_session())
-        with DeleteManySessions(delete_session)([service.open_session()]) as deletions:
-            assert len(list(deletions)) == 1
-        with pytest.raises(SessionNotFoundError):
-            delete_session(UNKNOWN_ID)
-
-
-async def delete_in_each_way_awaited(transport: AsyncHttpxTransport, service: FakeService) -> None:
-    async with AsyncDeleteSession(transport, "fc-test") as delete_session:
-        async with delete_session.on_exit(service.open_session()):
-            await delete_session(service.open_session())
-        async with AsyncDeleteManySessions(delete_session)([service.open_session()]) as deletions:
-            assert len([outcome async for outcome in deletions]) == 1
-        with pytest.raises(SessionNotFoundError):
-            await delete_session(UNKNOWN_ID)
-
-
-def test_the_client_is_open_after_a_call_a_block_a_run_and_an_error(program: Program) -> None:
-    service = FakeService(["fc-test"])
-    delete = delete_in_each_way_awaited if program.is_awaited else delete_in_each_way
+def test_the_client_is_open_when_the_use_case_is_closed(program: Program) -> None:
+    service = FakeService()
     with LoopbackService(service) as loopback, FaultServer() as other:
-        program.wait(delete(program.transport(loopback.api_url), service))
+        use_case: Any = AsyncDeleteSession if program.is_awaited else DeleteSession
+        delete_session = use_case(program.transport(loopback.api_url), "fc-test")
+        program.wait(delete_session(service.open_session()))
+        program.wait(delete_session.aclose() if program.is_awaited else delete_session.close())
         assert service.sessions_left_open == []
         assert program.wait(program.client.get(other.api_url)).status_code == 200
-
-
-def test_the_client_keeps_its_own_cookies_alone(program: Program) -> None:
-    with FaultServer(responds(headers="Set-Cookie: visitor=2; Path=/\r\n")) as server:
-        program.send(program.transport(server.api_url, cookies={"visitor": "1"}))
-    assert dict(program.client.cookies) == {"visitor": "1"}
 
 
 def test_surplus_bytes_after_a_response_to_the_program_are_no_response(program: Program) -> None:
@@ -165,21 +135,19 @@ def test_surplus_bytes_after_a_response_to_the_program_are_no_response(program: 
         assert [request.connection for request in server.requests] == [1, 2]
 
 
-def test_nothing_is_sent_over_http_2_or_to_an_unverified_server(program: Program) -> None:
+@pytest.mark.parametrize("says", ["HTTP/2", "does not verify", "is closed"])
+def test_nothing_is_sent_over_http_2_to_an_unverified_server_or_by_a_closed_client(
+    program: Program, says: str
+) -> None:
     speaks_http_2 = server_tls("127.0.0.1")
     speaks_http_2.set_alpn_protocols(["h2"])
-    for options in ({"http2": True, "verify": client_tls()}, {"verify": False}):
-        with FaultServer(resets_with_the_request_unread, tls=speaks_http_2) as server:
-            error = program.fails(program.transport(server.api_url, **options))
-        assert ("HTTP/2" if "http2" in options else "does not verify") in str(error)
-        assert (error.sent, error.transient) == (False, False)
-        program.close_client()
-
-
-def test_a_closed_client_sends_nothing(program: Program) -> None:
-    transport = program.transport()
-    program.close_client()
-    error = program.fails(transport)
+    options = {"http2": says == "HTTP/2", "verify": says == "HTTP/2" and client_tls()}
+    with FaultServer(resets_with_the_request_unread, tls=speaks_http_2) as server:
+        transport = program.transport(server.api_url, **options)
+        if says == "is closed":
+            program.close_client()
+        error = program.fails(transport)
+    assert says in str(error)
     assert (error.sent, error.transient) == (False, False)
 
 
@@ -250,13 +218,6 @@ def test_what_fails_at_the_clients_proxy_was_not_sent(program: Program, is_open:
         error = program.fails(transport)
         assert (type(error) is ConnectFailedError) is not is_open
         assert len(server.requests) == is_open
-
-
-ECHOES: dict[str, FaultFunction] = {
-    "as a header line": sends_and_closes(OK + KEY.encode() + b"\r\n\r\n"),
-    "without HTTP": sends_and_closes(KEY.encode() + b"\r\n\r\n"),
-    "as a chunk": sends_and_closes(CHUNKED + KEY.encode() + b"\r\n"),
-}
 
 
 @pytest.mark.parametrize("fault", ECHOES.values(), ids=ECHOES)

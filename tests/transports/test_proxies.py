@@ -14,7 +14,7 @@ from firecrawl_interact.adapters.conformance.wire_faults import (
 )
 from firecrawl_interact.core import ConnectFailedError, ConnectionLostError, TimedOutError
 
-from .servers import KEY, PATH, Net, closed_port, server_tls, tunnels
+from .servers import KEY, OK, PATH, Net, closed_port, server_tls, tunnels
 
 pytestmark = pytest.mark.enable_socket
 
@@ -88,7 +88,6 @@ def test_a_certificate_that_does_not_verify_is_refused_for_good(net: Net, is_pro
 
 
 REFUSED = "the proxy refused the tunnel: "
-OK = b"HTTP/1.1 200 OK\r\n"
 EMPTY = b"\r\nContent-Length: 0\r\n\r\n"
 
 

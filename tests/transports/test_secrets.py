@@ -19,20 +19,18 @@ from firecrawl_interact import (
 from firecrawl_interact.adapters.conformance.harness import unless_windows
 from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction
 from firecrawl_interact.adapters.conformance.wire_faults import (
-    CHUNKED,
     sends,
     sends_and_closes,
     stays_silent,
 )
 from firecrawl_interact.core import ConnectFailedError
 
-from .servers import KEY, HttpTransport, Net, closed_port, shown_by
+from .servers import ECHOES, KEY, OK, HttpTransport, Net, closed_port, shown_by
 
 pytestmark = pytest.mark.enable_socket
 
 PASSWORD = "hunter2-hunter2"
 BASIC = base64.b64encode(f"user:{PASSWORD}".encode())
-OK = b"HTTP/1.1 200 OK\r\n"
 
 
 def assert_nothing_is_shown(error: BaseException) -> None:
@@ -63,9 +61,7 @@ async def delete_and_close(delete_session: AsyncDeleteSession) -> None:
 FAULTS: dict[str, FaultFunction] = {
     "reset": sends(b"", Connection.reset),
     "cut": sends_and_closes(OK + b"Content-Length: 99\r\n\r\n" + KEY.encode()),
-    "echoed without HTTP": sends_and_closes(KEY.encode() + b"\r\n\r\n"),
-    "echoed as a header line": sends_and_closes(OK + KEY.encode() + b"\r\n\r\n"),
-    "echoed as a chunk": sends_and_closes(CHUNKED + KEY.encode() + b"\r\n"),
+    **ECHOES,
 }
 PROXY_FAULTS: dict[str, FaultFunction] = {
     "denied": sends_and_closes(b"HTTP/1.1 407 " + BASIC + b"\r\nX: " + BASIC + b"\r\n\r\n"),
