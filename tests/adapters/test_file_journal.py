@@ -2,7 +2,6 @@
 
 import errno
 import os
-import signal
 import stat
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from firecrawl_interact import FileJournal, JournalError
-from firecrawl_interact.adapters.conformance.harness import WITH_THREADS, unless_windows
+from firecrawl_interact.adapters.conformance.harness import unless_windows
 
 if sys.platform != "win32":
     import fcntl
@@ -133,60 +132,6 @@ def test_a_dead_owners_record_of_a_session_that_a_living_one_has_goes(tmp_path: 
         assert [path.name for path in dead.iterdir()] == ["two"]
         living.close()  # The sweeper lives on.
         assert adopted(tmp_path) == ["one"]
-
-
-@_has_other_locks
-def test_sweepers_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two at once could take each other for the living owner of a session, and both remove it."""
-    leave(tmp_path, "one")
-    flock, locked = fcntl.flock, list[tuple[str, int]]()
-
-    def record(descriptor: int, kind: int) -> None:
-        locked.append((os.readlink(f"/proc/self/fd/{descriptor}"), kind))
-        flock(descriptor, kind)
-
-    monkeypatch.setattr(fcntl, "flock", record)
-    assert adopted(tmp_path) == ["one"]
-    assert locked[0] == (str(tmp_path / LABEL), fcntl.LOCK_EX)
-
-
-@_has_other_locks
-def test_a_directory_that_a_sweeper_removes_before_it_is_locked_is_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    flock, removed = fcntl.flock, list[Path]()
-
-    def flock_late(descriptor: int, kind: int) -> None:
-        if not removed:
-            removed.extend(tmp_path.glob("*/*"))
-            removed[0].rmdir()
-        flock(descriptor, kind)
-
-    monkeypatch.setattr(fcntl, "flock", flock_late)
-    with FileJournal(tmp_path, service="https://a") as journal:
-        journal.opened("one")
-    assert removed
-    assert adopted(tmp_path) == ["one"]
-
-
-# --- forks ---------------------------------------------------------------------------------------
-
-
-@unless_windows("it has no fork")
-@pytest.mark.filterwarnings(WITH_THREADS)  # Other tests may have left some.
-def test_a_child_that_is_forked_amid_a_sweep_holds_no_later_sweep_up(tmp_path: Path) -> None:
-    leave(tmp_path, "one")
-    with FileJournal(tmp_path, service="https://a")._dead_owners():
-        child = os.fork()
-        if not child:
-            signal.pause()
-    try:
-        descriptor = os.open(tmp_path / LABEL, os.O_RDONLY)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.close(descriptor)
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
 
 
 # --- what fails ----------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -228,32 +227,6 @@ def test_each_event_loop_has_connections_of_its_own(net: Net) -> None:
             runner.run(transport.aclose())
     assert [request.connection for request in server.requests] == [1, 1, 2, 2, 1, 1]
     assert server.open_connections() == 0
-
-
-def test_a_loop_that_looks_for_closed_ones_costs_those_of_other_threads_no_connection(
-    net: Net,
-) -> None:
-    def is_closed() -> bool:
-        del loop.is_closed  # Once.
-        thread.submit(second.run, send(transport)).result(5)
-        return False
-
-    server = net.serve()
-    transport = AsyncioTransport(server.api_url)
-    with (
-        asyncio.Runner() as first,
-        asyncio.Runner() as second,
-        asyncio.Runner() as third,
-        ThreadPoolExecutor(1) as thread,
-    ):
-        first.run(send(transport))
-        loop = first.get_loop()
-        loop.is_closed = is_closed  # type: ignore[method-assign] # the point
-        third.run(send(transport))
-        for runner in (first, second, third):
-            runner.run(send(transport))
-            runner.run(transport.aclose())
-    assert [request.connection for request in server.requests] == [1, 2, 3, 1, 2, 3]
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
