@@ -134,6 +134,21 @@ def test_a_dead_owners_record_of_a_session_that_a_living_one_has_goes(tmp_path: 
         assert adopted(tmp_path) == ["one"]
 
 
+@_has_other_locks
+def test_sweepers_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two at once could take each other for the living owner of a session, and both remove it."""
+    leave(tmp_path, "one")
+    flock, locked = fcntl.flock, list[tuple[str, int]]()
+
+    def record(descriptor: int, kind: int) -> None:
+        locked.append((os.readlink(f"/proc/self/fd/{descriptor}"), kind))
+        flock(descriptor, kind)
+
+    monkeypatch.setattr(fcntl, "flock", record)
+    assert adopted(tmp_path) == ["one"]
+    assert locked[0] == (str(tmp_path / LABEL), fcntl.LOCK_EX)
+
+
 # --- what fails ----------------------------------------------------------------------------------
 
 

@@ -147,21 +147,6 @@ def test_a_client_that_goes_away_disturbs_nobody(sent: bytes) -> None:
         assert isinstance(delete(transport), Response)
 
 
-def test_a_connection_that_is_idle_for_5_seconds_ends_and_silence_goes_on(
-    service: FakeService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """All timeouts pass 100 times as fast, also the 30 s of these clients."""
-    settimeout = socket.socket.settimeout
-    faster = lambda sock, seconds: settimeout(sock, seconds and seconds / 100)  # noqa: E731
-    monkeypatch.setattr(socket.socket, "settimeout", faster)
-    service.queue(NoResponse())
-    with served(service) as transport, plainly_connected(transport.api_url) as idle:
-        idle.settimeout(100)
-        assert idle.recv(1) == b""
-        with plainly_connected(transport.api_url) as client, pytest.raises(TimeoutError):
-            exchange(client, plain("DELETE"))
-
-
 # --- its beginning, its time and its end ---------------------------------------------------------
 
 

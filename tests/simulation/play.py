@@ -91,14 +91,8 @@ def _plan(watch: Watch, way: Way, deletions: AsyncDeletions) -> None:
             watch.leave()
             way.interrupt()
 
-    def cancel_all() -> None:
-        watch.leave()
-        way.cancel_all()
-
     moments = [(seconds, stop) for seconds in scenario.stop_at]
     moments += [(seconds, interrupt) for seconds in scenario.interrupt_at]
-    if scenario.cancel_all_at is not None:
-        moments.append((scenario.cancel_all_at, cancel_all))
     for seconds, happen in moments:
         way.clock.call_later(seconds, happen)
 

@@ -59,7 +59,6 @@ class Scenario:
     stop_at: Sequence[float] = ()
     leave_at_outcome: int | None = None
     interrupt_at: Sequence[float] = ()  # Ctrl-C, or a cancellation
-    cancel_all_at: float | None = None  # all tasks, in an awaited run
     ends_when_cancelled_after: float = 0.0
     journal_seconds: Sequence[float] = (0.0,)
     is_only_held_back: bool = False  # the world has but rate limits and short outages

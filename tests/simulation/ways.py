@@ -100,9 +100,6 @@ class Blocking:
     def interrupt(self) -> None:
         raise KeyboardInterrupt
 
-    def cancel_all(self) -> None:
-        """Do nothing: there are no tasks."""
-
     def ids(self, watch: Watch) -> Generator[object]:
         return _ids(watch, self.clock.sleep)
 
@@ -175,7 +172,7 @@ class Awaited:
 
     async def perform(self, main: Coroutine[Any, Any, None]) -> BaseException | None:
         """Play what may be cancelled, and return what it raises."""
-        self._performed, self._here = asyncio.ensure_future(main), asyncio.current_task()
+        self._performed = asyncio.ensure_future(main)
         await asyncio.wait([self._performed])
         try:
             return self._performed.exception()
@@ -184,11 +181,6 @@ class Awaited:
 
     def interrupt(self) -> None:
         self._performed.cancel()
-
-    def cancel_all(self) -> None:
-        """Cancel all tasks, as `asyncio.run` does when it ends."""
-        for task in asyncio.all_tasks() - {self._here}:
-            task.cancel()
 
     def ids(self, watch: Watch) -> Generator[object] | AsyncGenerator[object]:
         if not watch.scenario.ids_are_awaited:
