@@ -109,13 +109,6 @@ class Postgres:
             cursor = connection.execute(statement, values or None)
             return cursor.fetchall() if cursor.description else []
 
-    def leave(self, url: str, count: int) -> None:
-        """Let a closed journal without a label have left so many sessions."""
-        statement = """INSERT INTO firecrawl_interact_open_sessions
-            SELECT 'session-' || number, '', 'closed', now(), '-infinity'
-            FROM generate_series(1, %s) AS number"""
-        self.execute(statement, count, url=url)
-
     def new_database(self, *settings: str, encoding: str = "UTF8") -> str:
         """Give the URL of a database without the table. A setting is such as `DateStyle = ISO`."""
         name = f"empty_{uuid.uuid4().hex}"

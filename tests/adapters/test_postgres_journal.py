@@ -12,8 +12,7 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import chain
-from threading import Barrier, active_count
+from threading import active_count
 from typing import Any
 
 import pytest
@@ -131,25 +130,6 @@ def test_a_statement_that_waits_for_others_ends_soon(
 
 
 # --- owners and sweepers -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("isolation", ["read committed", "repeatable read", "serializable"])
-def test_three_sweepers_at_once_share_what_is_left(postgres: Postgres, isolation: str) -> None:
-    url, count = postgres.new_database(f"default_transaction_isolation = '{isolation}'"), 1_001
-    ShortLease(url).create_table()
-    postgres.leave(url, count)
-    all_have_begun = Barrier(3)
-
-    def sweep(_: int) -> list[str]:
-        with ShortLease(url) as journal:
-            all_have_begun.wait(MOST_SECONDS)
-            found = list(journal.adopt_orphans())
-            all_have_begun.wait(MOST_SECONDS)
-            return found
-
-    with ThreadPoolExecutor(3) as threads:
-        found = [*chain(*threads.map(sweep, range(3)))]
-    assert len(found) == len(set(found)) == count
 
 
 def test_whoever_lost_a_session_says_so_once(

@@ -83,6 +83,19 @@ async def test_ids_that_somebody_cancels_do_not_end_in_silence() -> None:
         await anext(deletions)
 
 
+@on_virtual_time
+async def test_a_program_that_cancels_all_its_tasks_loses_no_outcome() -> None:
+    deletions = many_awaited(AsyncFunctionTransport(after(60)))(["a", "b"])
+    reading = asyncio.create_task(listed(deletions))
+    await asyncio.sleep(5)
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    await asyncio.wait([reading])
+    assert reading.cancelled()
+    assert [outcome.session_fate.name for outcome in await listed(deletions)] == ["UNKNOWN"] * 2
+    assert now() == 5
+
+
 @pytest.mark.parametrize(("is_closed", "ids"), [(False, ["a", "b"]), (True, ["a"])])
 @on_virtual_time
 async def test_another_task_is_refused_and_the_run_goes_on(is_closed: bool, ids: list[str]) -> None:

@@ -70,6 +70,22 @@ CASES = {
             (10, "a"),
         ],
     ),
+    "what the service says of others shows that it is there": Case(
+        given=run_of(
+            "abcde",
+            {"a": [k.LOST] * 9, "b": [k.LOST] * 9, **{name: [k.NOT_FOUND] for name in "cde"}},
+            concurrency=2,
+            retry=RetryPolicy(max_attempts=2),
+            weather=Weather(effects=["at once"]),
+        ),
+        outcomes=[
+            (2, "c", "SessionNotFoundError"),
+            (2, "d", "SessionNotFoundError"),
+            (3, "a", A_UNKNOWN),
+            (4, "e", "SessionNotFoundError"),
+            (4.5, "b", A_UNKNOWN),
+        ],
+    ),
     "each attempt that fails for a moment is retried": Case(
         given=run_of(
             "abcd", {"a": [k.LOST], "b": [k.NOT_DELETED.after(3)], "c": [k.CONFLICT.after(4)]}
@@ -245,6 +261,18 @@ ENDED_EARLY = {
         over_at=6,
         way="blocking",
     ),
+    "a request that is cancelled has a second to end": Case(
+        given=run_of(
+            "a",
+            {"a": [k.SILENCE]},
+            shutdown_timeout=5.0,
+            interrupt_at=[1.0],
+            ends_when_cancelled_after=50.0,
+        ),
+        outcomes=[(7, "a", A_UNKNOWN)],
+        raises="interruption",
+        way="awaited",
+    ),
 }
 
 
@@ -329,6 +357,16 @@ def test_the_journal_forgets_what_is_gone_or_a_line_says_so(way: type[Way], is_f
     text = "session {!r} is gone, but the journal may still have its record: the disk is full"
     lines = [text.format(session_id) for session_id in "ab"] * is_full
     assert sorted(record.getMessage() for record in records) == lines
+
+
+@both_ways
+def test_a_response_that_nobody_can_read_ends_the_run(way: type[Way]) -> None:
+    kind = k.Kind(status=503, body=5)  # type: ignore[arg-type] # the point
+    watch = play(Scenario(ids="ab", meets={"a": [kind]}), way)
+    assert ended(watch) == [(1, "a", "UnreachableError"), (1, "b")]
+    [error] = watch.raised
+    assert isinstance(error, RuntimeError)
+    assert isinstance(error.__cause__, AttributeError | TypeError)
 
 
 @both_ways

@@ -76,21 +76,6 @@ def test_it_opens_uses_and_ends_sessions_and_raises_over_a_duration_with_a_fract
     assert (again.success, again.status, again.credits_billed) == (True, "stopped", 2)
 
 
-def test_it_is_told_of_a_time_to_live_that_is_too_short_or_over(
-    service: FakeService, firecrawl: Untyped, client: Untyped
-) -> None:
-    errors = firecrawl.v2.utils.error_handler
-    with pytest.raises(errors.BadRequestError):
-        client.browser(ttl=29)
-    browser = client.browser(ttl=30)
-    assert browser.expires_at.startswith("2025-11-24T22:1")
-    service.advance(30)
-    assert not service.is_open(browser.id)
-    with pytest.raises(errors.FirecrawlError) as raised:
-        client.browser_execute(browser.id, "1")
-    assert raised.value.status_code == 410
-
-
 def test_it_opens_and_ends_the_session_of_a_scrape_blocking_and_awaited(
     service: FakeService, client: Untyped, awaited_client: Untyped
 ) -> None:

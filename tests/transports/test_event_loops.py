@@ -10,7 +10,6 @@ import time
 import weakref
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import pytest
 
@@ -83,28 +82,6 @@ def test_a_call_that_is_cancelled_at_any_step_leaves_no_task_and_a_transport_tha
         for turns in (2, 3, 5, 8, 13, 21, 34):
             runner.run(cancel_after(turns))
     gc.collect()
-
-
-class LateLoop(asyncio.SelectorEventLoop):
-    """Cancels the task "cancelled" when its connection is complete, and not before."""
-
-    async def create_connection(self, *arguments: Any, **options: Any) -> Any:  # Any: as typeshed's
-        connection = await super().create_connection(*arguments, **options)
-        if (task := asyncio.current_task()) and task.get_name() == "cancelled":
-            task.cancel()
-            await asyncio.sleep(0)
-        return connection
-
-
-def test_a_connect_that_is_cancelled_at_its_very_end_leaves_no_connection(net: Net) -> None:
-    async def main() -> None:
-        async with AsyncioTransport(service.api_url, ssl_context=client_tls()) as one:
-            await asyncio.wait([asyncio.create_task(send(one), name="cancelled")])
-            await send(one)  # The system gives its socket the number of the last one.
-
-    service = net.serve(tls=server_tls())
-    with asyncio.Runner(loop_factory=LateLoop) as runner:
-        runner.run(main())
 
 
 # --- what a busy event loop has not seen ---------------------------------------------------------
