@@ -69,21 +69,13 @@ def eager_threads() -> Iterator[None]:
     sys.setswitchinterval(usual)
 
 
-def in_memory(_: Path) -> Callable[[], InMemoryJournal]:
-    return partial(InMemoryJournal, InMemoryJournal())
-
-
-def in_files(directory: Path) -> Callable[[], FileJournal]:
-    return partial(FileJournal, directory)
-
-
 @pytest.mark.usefixtures("eager_threads")
 @pytest.mark.parametrize(
-    ("storage", "rounds"),
-    [(in_memory, 20), (in_files, 1)],  # Without a lock, each third time in memory goes wrong.
+    ("kind", "rounds"),
+    [(InMemoryJournal, 20), (FileJournal, 1)],  # In memory, each third goes wrong without a lock.
 )
 def test_many_threads_and_sweepers_at_once_lose_nothing_and_share_nothing(
-    storage: Callable[[Path], Callable[[], BaseJournal]], rounds: int, tmp_path: Path
+    kind: Callable[..., BaseJournal], rounds: int, tmp_path: Path
 ) -> None:
     def work(number: int) -> list[str]:
         living.opened(f"living-{number}")
@@ -99,7 +91,7 @@ def test_many_threads_and_sweepers_at_once_lose_nothing_and_share_nothing(
 
     descriptors = len([*Path("/dev/fd").glob("*")])  # none on Windows
     for _ in range(rounds):
-        make_journal = storage(tmp_path)
+        make_journal = partial(kind, tmp_path if kind is FileJournal else InMemoryJournal())
         with make_journal() as living, ThreadPoolExecutor(AT_ONCE) as threads:
             found = [*chain(*threads.map(work, range(AT_ONCE)))]
         assert len(found) == len(set(found)) == AT_ONCE * 5
