@@ -114,13 +114,13 @@ class Process(subprocess.Popen[bytes]):
         while not without_times(line := self.stderr.readline().decode()).startswith(beginning):
             assert line, f"it ended without {beginning!r}"
 
-    def end_by(self, number: signal.Signals, pause: float = 10) -> int:
-        """Send a signal, and again after each pause, until it ends. Return its status."""
+    def end_by(self, number: signal.Signals) -> int:
+        """Send a signal, and again each 10 seconds, until it ends. Return its status."""
         latest = time.monotonic() + LONGEST_WAIT
         while time.monotonic() < latest:
             self.send_signal(number)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                return self.wait(pause)
+                return self.wait(10)
         raise AssertionError("it does not end")
 
     def finish(self) -> Finished:
