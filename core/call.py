@@ -129,14 +129,11 @@ class Call:
         policy's backoff counts if it is longer. If no other attempt is allowed, the call ends.
         """
         asked = (isinstance(error, ResponseError) and error.retry_after) or 0.0
-        jitter = 0.0
+        is_told = isinstance(error, RateLimitError) and asked > 0  # After 0 s it would be refused.
         if self.is_first_stale(error):
             self._was_stale = True
             wait = 0.0
-        elif isinstance(error, RateLimitError) and asked:  # 0 s would use up all attempts.
-            # Callers that were refused together would return together. Half of the time that is
-            # left stays for the attempt.
-            jitter = min(asked / 10, _LONGEST_JITTER, (seconds_left - asked) / 2)
+        elif is_told:
             wait = asked
         else:
             wait = max(asked, self.retry.pause(self._counted + 1, self._random))
@@ -144,7 +141,9 @@ class Call:
         if self._counted == self.retry.max_attempts or wait >= seconds_left:
             self._end(error)
             return 0.0
-        if jitter:
+        if is_told:  # Callers that were refused together would return together.
+            # Half of the time that is left stays for the attempt.
+            jitter = min(asked / 10, _LONGEST_JITTER, (seconds_left - asked) / 2)
             wait += jitter * self._random()
         extra = {
             "session_id": error.session_id,
