@@ -2,19 +2,21 @@
 
 A session whose delete is not confirmed in time stays in the journal, and the next start of the
 agent deletes it. Set FIRECRAWL_API_KEY.
+
+SIGTERM ends Python without `atexit`. So let your agent have a handler, but not inside a server:
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 """
 
 import atexit
 import logging
 import os
 import threading
-from collections.abc import Iterable
 
 from firecrawl import Firecrawl  # type: ignore[import-untyped]  # it has no types
 
 from firecrawl_interact import (
     DeleteManySessions,
-    DeleteSession,
     DeleteSessionError,
     FileJournal,
     JournalError,
@@ -25,7 +27,7 @@ from firecrawl_interact import (
 )
 
 API_URL = os.environ.get("FIRECRAWL_API_URL") or "https://api.firecrawl.dev"
-ONE_TRY = RetryPolicy(max_attempts=1, attempt_timeout=5, deadline=5)
+ONE_TRY = RetryPolicy(max_attempts=1, attempt_timeout=5)
 TEN_SECONDS = RetryPolicy(deadline=9)  # and a second for all else
 log = logging.getLogger(__name__)
 
@@ -38,9 +40,7 @@ class FirecrawlProvider:
         self._journal = FileJournal(directory, service=API_URL)
         self._delete_session = delete_session_from_environment(journal=self._journal)
         self._open: set[str] = set()
-        # What agents left that were killed, or had no time.
-        sweep = (self._delete_session, self._journal.adopt_orphans())
-        threading.Thread(target=self._delete, args=sweep, daemon=True).start()
+        threading.Thread(target=self._sweep, daemon=True).start()
         atexit.register(self.emergency_cleanup)
 
     def create_session(self, ttl: int = 300) -> dict[str, str]:
@@ -54,10 +54,10 @@ class FirecrawlProvider:
         self._open.add(browser.id)
         return {"session_id": browser.id, "cdp_url": browser.cdp_url}
 
-    def close_session(self, session_id: str) -> bool:
-        """Delete a session within ten seconds. Return whether it is gone."""
+    def close_session(self, session_id: str, retry: RetryPolicy = TEN_SECONDS) -> bool:
+        """Delete a session, within ten seconds by default. Return whether it is gone."""
         try:
-            self._delete_session(session_id, retry=TEN_SECONDS)
+            self._delete_session(session_id, retry=retry)
         except DeleteSessionError as error:
             if error.session_fate is not SessionFate.GONE:
                 log.warning("The next start deletes it: %s", error)
@@ -67,14 +67,19 @@ class FirecrawlProvider:
 
     def emergency_cleanup(self) -> None:
         """Make one attempt for each open session, all at once, within five seconds."""
-        once = delete_session_from_environment(journal=self._journal, retry=ONE_TRY)
-        self._delete(once, list(self._open))
+        calls = [
+            threading.Thread(target=self.close_session, args=(session_id, ONE_TRY), daemon=True)
+            for session_id in self._open
+        ]
+        for call in calls:
+            call.start()
+        for call in calls:
+            call.join()
 
-    def _delete(self, delete_session: DeleteSession, session_ids: Iterable[str]) -> None:
+    def _sweep(self) -> None:
+        """Delete what agents left that were killed, or had no time."""
         try:
-            with DeleteManySessions(delete_session, concurrency=32)(session_ids) as deletions:
-                for outcome in deletions:
-                    if outcome.session_fate is SessionFate.GONE:
-                        self._open.discard(outcome.session_id)
+            with DeleteManySessions(self._delete_session)(self._journal.adopt_orphans()) as swept:
+                list(swept)
         except (RunEndedError, JournalError) as error:
             log.warning("The next start deletes the rest: %s", error)

@@ -133,12 +133,15 @@ def test_a_silent_firecrawl_holds_the_provider_up_neither_in_a_close_nor_at_its_
     service: FakeService, start: Start
 ) -> None:
     agent = start(AGENT)
-    ask(agent, "open")
+    for _ in range(3):
+        ask(agent, "open")
     service.outage(60, SILENT)
     began = time.monotonic()
     assert ask(agent, "close") == "False"
     assert time.monotonic() - began < SOON
+    tried = len(service.requests)
     assert end(agent) < SOON
+    assert len(service.requests) - tried == 3  # one attempt for each session, at once
     service.outage(0)
     start(AGENT)
     wait_until(lambda: service.sessions_left_open == [])
