@@ -1,10 +1,11 @@
-"""Programs that are killed or must end soon: the recipe, and the example of a provider."""
+"""Programs that are killed or must end soon: the recipe, the example of a provider, and blocks."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,13 +15,15 @@ from typing import TypeAlias
 import pytest
 
 from firecrawl_interact import (
+    DeleteManySessions,
     FakeService,
     FileJournal,
     NoResponse,
     Reply,
+    delete_session_from_environment,
 )
 
-from ..postgres import wait_until
+from ..postgres import ShortLease, wait_until
 from .conftest import SCRAPE_ID
 from .pages import ROOT, blocks, sections
 
@@ -40,6 +43,15 @@ for order in sys.stdin:
         print(session_id, flush=True)
     else:
         print(provider.close_session(session_id), flush=True)
+"""
+BLOCK = """
+import sys
+from firecrawl_interact import PostgresJournal, delete_session_from_environment
+
+PostgresJournal._lease = 2
+with delete_session_from_environment() as delete_session, delete_session.on_exit(sys.argv[1]):
+    for line in sys.stdin:
+        print(line, flush=True)
 """
 Program: TypeAlias = "subprocess.Popen[str]"
 Start: TypeAlias = Callable[..., Program]
@@ -157,3 +169,29 @@ def test_the_provider_deletes_what_a_killed_agent_had_and_nothing_of_a_living_on
     start(AGENT)
     wait_until(lambda: service.sessions_left_open == [used])
     assert ask(living, "close") == "True"
+
+
+@pytest.mark.parametrize("storage", ["files", "postgres"])
+def test_a_sweep_deletes_the_session_of_a_scrape_unless_a_living_block_has_it_again(
+    storage: str, service: FakeService, start: Start, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    in_files = storage == "files"
+    location = str(tmp_path) if in_files else request.getfixturevalue("postgres").url
+    request.getfixturevalue("monkeypatch").setenv("FIRECRAWL_INTERACT_JOURNAL", location)
+    scrape_ids = [str(uuid.uuid4()) for _ in range(2)]
+    _, used = [service.open_session(scrape_id=scrape_id) for scrape_id in scrape_ids]
+    lost, kept = (f"scrape:{scrape_id}" for scrape_id in scrape_ids)
+    for killed in (start(BLOCK, lost), start(BLOCK, kept)):
+        ask(killed, "Is it in the block?")
+        killed.kill()
+    living = start(BLOCK, kept)
+    ask(living, "Is it in the block?")
+
+    journal_of = FileJournal if in_files else ShortLease
+    journal = journal_of(location, service=os.environ["FIRECRAWL_API_URL"])
+    wait_until(lambda: journal.orphans() == [lost])
+    with delete_session_from_environment(journal=journal) as delete_session:
+        list(DeleteManySessions(delete_session)(journal.adopt_orphans()))
+    assert service.sessions_left_open == [used]
+    end(living)
+    assert service.sessions_left_open == []
