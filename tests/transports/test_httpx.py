@@ -11,12 +11,15 @@ import pytest
 import requests
 
 from firecrawl_interact import (
+    AsyncDeleteManySessions,
     AsyncDeleteSession,
     AsyncHttpxTransport,
+    DeleteManySessions,
     DeleteSession,
     FakeService,
     HttpxTransport,
     LoopbackService,
+    SessionNotFoundError,
 )
 from firecrawl_interact.adapters.conformance.server import FaultFunction, FaultServer
 from firecrawl_interact.adapters.conformance.wire_faults import (
@@ -115,13 +118,31 @@ def test_a_request_goes_to_the_api_url_alone_and_leaves_no_cookie(program: Progr
     assert repr(transport) == f"{program.prefix}HttpxTransport('{url}', {of})"
 
 
-def test_the_client_is_open_when_the_use_case_is_closed(program: Program) -> None:
+def delete_in_each_way(transport: HttpxTransport, service: FakeService) -> None:
+    with DeleteSession(transport, "fc-test") as delete_session:
+        with delete_session.on_exit(service.open_session()):
+            delete_session(service.open_session())
+        with DeleteManySessions(delete_session)([service.open_session()]) as deletions:
+            assert len(list(deletions)) == 1
+        with pytest.raises(SessionNotFoundError):
+            delete_session("00000000-0000-4000-8000-000000000000")
+
+
+async def delete_in_each_way_awaited(transport: AsyncHttpxTransport, service: FakeService) -> None:
+    async with AsyncDeleteSession(transport, "fc-test") as delete_session:
+        async with delete_session.on_exit(service.open_session()):
+            await delete_session(service.open_session())
+        async with AsyncDeleteManySessions(delete_session)([service.open_session()]) as deletions:
+            assert len([outcome async for outcome in deletions]) == 1
+        with pytest.raises(SessionNotFoundError):
+            await delete_session("00000000-0000-4000-8000-000000000000")
+
+
+def test_the_client_is_open_after_a_call_a_block_a_run_and_an_error(program: Program) -> None:
     service = FakeService()
+    delete = delete_in_each_way_awaited if program.is_awaited else delete_in_each_way
     with LoopbackService(service) as loopback, FaultServer() as other:
-        use_case: Any = AsyncDeleteSession if program.is_awaited else DeleteSession
-        delete_session = use_case(program.transport(loopback.api_url), "fc-test")
-        program.wait(delete_session(service.open_session()))
-        program.wait(delete_session.aclose() if program.is_awaited else delete_session.close())
+        program.wait(delete(program.transport(loopback.api_url), service))
         assert service.sessions_left_open == []
         assert program.wait(program.client.get(other.api_url)).status_code == 200
 
