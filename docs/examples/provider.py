@@ -1,7 +1,7 @@
 """A provider of browsers, as agents ask for one: it blocks, and is quick when the agent exits.
 
-A session whose delete is not confirmed in time stays in the journal, and the next start of the
-agent deletes it. Set FIRECRAWL_API_KEY.
+A session whose delete is not confirmed in time stays in the journal. The next start that lasts some
+seconds deletes it, with the same FIRECRAWL_API_KEY.
 
 SIGTERM ends Python without `atexit`. So let your agent have a handler, but not inside a server:
 
@@ -60,7 +60,7 @@ class FirecrawlProvider:
             self._delete_session(session_id, retry=retry)
         except DeleteSessionError as error:
             if error.session_fate is not SessionFate.GONE:
-                log.warning("The next start deletes it: %s", error)
+                log.warning("Not confirmed: %s", error)
                 return False
         self._open.discard(session_id)
         return True
