@@ -100,7 +100,8 @@ class Connection:
             with contextlib.suppress(OSError, ValueError):
                 self.sock.settimeout(0)  # It does not wait for that of the client.
                 self.sock.unwrap()
-        self.sock.close()
+        with contextlib.suppress(OSError):  # Windows tells of a reset here.
+            self.sock.close()
 
     def reset(self) -> None:
         """End the connection with a TCP reset."""
