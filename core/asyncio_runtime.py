@@ -1,4 +1,4 @@
-"""How an asyncio deleter waits. Import it late, because it brings asyncio."""
+"""How an asyncio driver waits. Import it late, because it brings asyncio."""
 
 import asyncio
 import contextvars
@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, TypeVar
 
 from .arguments import checked_result
-from .deleter import Deletion, Runtime
+from .driver import Operation, Runtime
 from .log import log
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ class AsyncioRuntime(Runtime):
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Future[Any]] = set()  # Any: of each result
-        self._open: dict[Deletion, asyncio.AbstractEventLoop] = {}  # by open scope, with its loop
+        self._open: dict[Operation, asyncio.AbstractEventLoop] = {}  # by open scope, with its loop
 
     def __reduce__(self) -> tuple[type[Runtime], tuple[()]]:  # A copy has no open scopes.
         return type(self), ()
@@ -73,13 +73,13 @@ class AsyncioRuntime(Runtime):
             raise cancellation from failure
         return task.result()
 
-    def note_open(self, deletion: Deletion) -> None:  # noqa: D102
-        self._open[deletion] = asyncio.get_running_loop()
+    def note_open(self, operation: Operation) -> None:  # noqa: D102
+        self._open[operation] = asyncio.get_running_loop()
 
-    def note_end(self, deletion: Deletion) -> None:  # noqa: D102
-        self._open.pop(deletion, None)
+    def note_end(self, operation: Operation) -> None:  # noqa: D102
+        self._open.pop(operation, None)
 
-    async def end_open(self, end: Callable[[Deletion], Coroutine[Any, Any, None]]) -> None:
+    async def end_open(self, end: Callable[[Operation], Coroutine[Any, Any, None]]) -> None:
         """Wait until the scopes of this event loop have ended. End those that stay open.
 
         A server cancels its handlers when it ends, and closes at once. Their blocks notice some
@@ -95,15 +95,15 @@ class AsyncioRuntime(Runtime):
             if left := self._open_here():
                 text = "closing deletes the sessions of %d blocks that are still open"
                 log(logging.WARNING, text, len(left))
-                for deletion in left:
-                    deletion.deleted_by_close = self._task(end(deletion))
+                for operation in left:
+                    operation.deleted_by_close = self._task(end(operation))
             if tasks := [task for task in [*self._tasks] if task.get_loop() is loop]:
                 await asyncio.wait(tasks)
 
-    def _open_here(self) -> list[Deletion]:
-        """Return the deletions of this event loop's open scopes. Other loops have others."""
+    def _open_here(self) -> list[Operation]:
+        """Return the operations of this event loop's open scopes. Other loops have others."""
         here, scopes = asyncio.get_running_loop(), [*self._open.items()]  # Threads may change it.
-        mine = [deletion for deletion, loop in scopes if loop is here]
+        mine = [operation for operation, loop in scopes if loop is here]
         return [one for one in mine if one.session_id and one.deleted_by_close is None]
 
     def _task(self, awaitable: Awaitable[T]) -> asyncio.Future[T]:

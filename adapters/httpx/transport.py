@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from firecrawl_interact.core import transport as port
-from firecrawl_interact.core.deleter import run_sync
+from firecrawl_interact.core.driver import run_sync
 from firecrawl_interact.core.transport import Request, Response
 
 from ..api_url import parse_api_url

@@ -14,7 +14,7 @@ from firecrawl_interact.adapters import (
     InMemoryTransport,
     LostResponse,
 )
-from firecrawl_interact.core.deleter import run_sync
+from firecrawl_interact.core.driver import run_sync
 
 from .scripted_transport import (
     API_KEY,

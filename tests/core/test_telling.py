@@ -208,7 +208,7 @@ def test_a_record_of_an_application_that_has_such_names_keeps_its_words_and_its_
         logging.setLogRecordFactory(logging.LogRecord)
     [record] = records
     assert record.getMessage() == f"on_outcome failed for session '{SESSION_ID}'"
-    assert (record.module, bool(record.exc_info)) == ("deleter", True)
+    assert (record.module, bool(record.exc_info)) == ("driver", True)
 
 
 # Who sees it

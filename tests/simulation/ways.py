@@ -19,7 +19,7 @@ from firecrawl_interact import (
 )
 from firecrawl_interact.core import Request, Response
 from firecrawl_interact.core.asyncio_runtime import AsyncioRuntime
-from firecrawl_interact.core.deleter import run_sync
+from firecrawl_interact.core.driver import run_sync
 
 from .virtual_time import VirtualTimeLoop
 from .watch import Watch

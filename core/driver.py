@@ -1,6 +1,6 @@
-"""Deletes sessions over a transport, and tells of the outcome of each. It is not for users.
+"""Drives each call over a transport, and tells of its outcome. It is not for users.
 
-A `DeleteSession` has one `Deleter`, and gives it to its scopes and runs. Blocking and asyncio share
+A `DeleteSession` has one `Driver`, and gives it to its scopes and runs. Blocking and asyncio share
 this code: whatever may wait is a coroutine, and a `Runtime` says how it waits. A blocking runtime
 has done everything when its coroutines return, so that `run_sync` can run them without a loop.
 """
@@ -40,7 +40,7 @@ def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 class Runtime:
-    """How a deleter waits. This one blocks, and `AsyncioRuntime` does not."""
+    """How a driver waits. This one blocks, and `AsyncioRuntime` does not."""
 
     is_awaited = False
 
@@ -56,18 +56,18 @@ class Runtime:
         """Call a method of the journal, which may block: in a thread if this one may not."""
         return function(*arguments)
 
-    def note_open(self, deletion: "Deletion") -> None:
-        """Note that a scope is open, and which deletion its end will make."""
+    def note_open(self, operation: "Operation") -> None:
+        """Note that a scope is open, and which operation its end will make."""
 
-    def note_end(self, deletion: "Deletion") -> None:
+    def note_end(self, operation: "Operation") -> None:
         """Note that the block of the scope has ended."""
 
-    async def end_open(self, end: Callable[["Deletion"], Coroutine[Any, Any, None]]) -> None:
+    async def end_open(self, end: Callable[["Operation"], Coroutine[Any, Any, None]]) -> None:
         """Wait for open scopes, and end those that stay open. This one leaves them open."""
 
 
-class Deletion:
-    """The delete of one session: one call, and another one if that is interrupted."""
+class Operation:
+    """What one delete knows: its session, and a call, or another one if that is interrupted."""
 
     def __init__(self, session_id: str | uuid.UUID, retry: RetryPolicy) -> None:
         self.session_id = session_id  # empty until an opener returns it
@@ -89,8 +89,8 @@ class Deletion:
         return self.outcome
 
 
-class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
-    """Performs deletions, and tells the callback, the log and the journal of their outcomes."""
+class Driver(msgspec.Struct, Generic[TransportT], frozen=True):
+    """Drives calls, and tells the callback, the log and the journal of their outcomes."""
 
     runtime: Runtime
     transport: TransportT
@@ -109,14 +109,14 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
 
     async def call(self, session_id: str | uuid.UUID, retry: RetryPolicy | None) -> DeletionReceipt:
         """Delete a session, and settle its outcome. Return the receipt, or raise the error."""
-        deletion = Deletion(session_id, self.policy(retry))
-        outcome = await self.finish(deletion, self.perform(deletion))
+        operation = Operation(session_id, self.policy(retry))
+        outcome = await self.finish(operation, self.perform(operation))
         if isinstance(outcome, DeletionReceipt):
             return outcome
         raise outcome
 
     def policy(self, retry: RetryPolicy | None) -> RetryPolicy:
-        """Return the policy of one delete: its own, or that of the deleter."""
+        """Return the policy of one delete: its own, or that of the driver."""
         if retry is None:
             return self.retry
         check_type("retry", retry, RetryPolicy)
@@ -128,7 +128,7 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
         octets = bytes(int(self.random() * 255) for _ in range(16))
         session_id = str(uuid.UUID(bytes=octets, version=4))
         once = replace(self.retry, max_attempts=1)
-        outcome = await self.perform(Deletion(session_id, once))
+        outcome = await self.perform(Operation(session_id, once))
         if isinstance(outcome, SessionNotFoundError):
             return
         if isinstance(outcome, DeletionReceipt):
@@ -138,23 +138,23 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
         outcome.add_note(note)
         raise outcome
 
-    async def perform(self, deletion: Deletion) -> Outcome:
+    async def perform(self, operation: Operation) -> Outcome:
         """Send each request of a call, and wait in between."""
-        deletion.outcome = None
+        operation.outcome = None
         call = Call(
-            deletion.session_id,
+            operation.session_id,
             headers=self.headers,
-            retry=deletion.retry,
+            retry=operation.retry,
             random=self.random,
-            attempts_before=deletion.attempts,
+            attempts_before=operation.attempts,
         )
-        ends_at = self.now() + deletion.retry.deadline
+        ends_at = self.now() + operation.retry.deadline
         while timeout := call.begin_attempt(ends_at - self.now()):
-            deletion.attempts = call.attempts
+            operation.attempts = call.attempts
             result = await self._send(call.request, timeout)
             if wait := call.end_attempt(result, ends_at - self.now()):
                 await self.runtime.call_transport(self.transport.sleep, wait)
-        deletion.outcome = call.outcome
+        operation.outcome = call.outcome
         return call.outcome
 
     def now(self) -> float:
@@ -181,32 +181,32 @@ class Deleter(msgspec.Struct, Generic[TransportT], frozen=True):
             if close_journal := getattr(self.journal, "close", None):
                 await self.runtime.in_thread(close_journal)
 
-    async def _end_open(self, deletion: Deletion) -> None:
+    async def _end_open(self, operation: Operation) -> None:
         """Delete the session of a scope that stays open. No caller gets its outcome."""
         with suppress(Exception):  # What the delete raises has been told.
-            outcome = await self.finish(deletion, self.perform(deletion))
-            if not deletion.is_gone:
+            outcome = await self.finish(operation, self.perform(operation))
+            if not operation.is_gone:
                 _log_as_left(outcome)
 
     # What comes after a delete
 
     async def finish(
         self,
-        deletion: Deletion,
+        operation: Operation,
         delete: Awaitable[Outcome],
         raised: BaseException | None = None,
     ) -> Outcome:
         """Await a delete, and settle its outcome, also if the delete is interrupted.
 
         Args:
-            deletion: what is deleted.
+            operation: what is deleted.
             delete: deletes it, and sets its outcome.
             raised: what the caller raises in place of the outcome, if anything.
         """
         try:
             outcome = await delete
         except BaseException as interruption:
-            if forgetting := self.settle(deletion.end_by(interruption), interruption):
+            if forgetting := self.settle(operation.end_by(interruption), interruption):
                 await forgetting
             raise
         if forgetting := self.settle(outcome, raised):
