@@ -35,6 +35,18 @@ from .retry import RetryPolicy
 from .transport import ConnectionLostError, Request, Response, TransportError
 
 _LONGEST_JITTER = 2.0  # seconds that a call waits longer than a 429 asks
+_LONGEST_ASKED = 60.0  # seconds that any other response may ask for
+
+
+def wait_asked_by(error: DeleteSessionError, seconds_left: float) -> float:
+    """Return the seconds that a response asks to wait. 0: it does not ask.
+
+    Some gateways ask for an hour in a short outage. So a response that is no 429 is granted at most
+    a minute, and half of the seconds that are left of the deadline.
+    """
+    asked = (isinstance(error, ResponseError) and error.retry_after) or 0.0
+    is_limit = isinstance(error, RateLimitError)
+    return asked if is_limit else min(asked, _LONGEST_ASKED, seconds_left / 2)
 
 
 class Call:
@@ -128,7 +140,7 @@ class Call:
         A 429 that asks for a wait decides it. Any other response only asks for a minimum, and the
         policy's backoff counts if it is longer. If no other attempt is allowed, the call ends.
         """
-        asked = (isinstance(error, ResponseError) and error.retry_after) or 0.0
+        asked = wait_asked_by(error, seconds_left)
         is_told = isinstance(error, RateLimitError) and asked > 0  # After 0 s it would be refused.
         if self.is_first_stale(error):
             self._was_stale = True
