@@ -66,7 +66,7 @@ STOPPING = _failure(502, "Browser is still stopping. Retry deletion shortly.", o
 BUSY = Kind(503, b"{}", headers=(("retry-after", "20"),), fails_as_outage=True)
 CONFLICT = _failure(409, "Browser operation conflicts.", outage=True)
 BACKEND = _failure(401, "Hangar request failed.", outage=True)
-NOT_A_UUID = _failure(500, "invalid input syntax for type uuid", may_act=False, outage=True)
+NOT_A_UUID = Kind(500, b'{"success":false,"code":"UNKNOWN_ERROR"}', may_act=False)  # No id is one.
 BACKEND_404 = _failure(404, "Hangar request failed.", outage=True)
 NOT_DELETED = _failure(200, "Not stopped.")
 NOT_FOUND = _failure(404, "Browser session not found.")
