@@ -57,7 +57,7 @@ def deleted(watch: Watch) -> set[str]:
 
 
 def fails(kind: k.Kind, often: int = FOR_EVER, seconds: float = 0.2) -> Story:
-    return [kind.after(seconds)] * often + GOOD
+    return [*[kind.after(seconds)] * often, *GOOD]
 
 
 GOOD: Story = [k.SERVED.after(0.2)]
@@ -70,5 +70,5 @@ LISTS = {
     "lost ones do, too": listing([fails(k.LOST)] * 12 + [GOOD] * 60, 8),
     "and in between": listing([fails(k.LOST), *[GOOD] * 5] * 50, 8),
     "what was refused goes first": listing([fails(k.limited(2)), *[GOOD] * 39], 8),
-    "only bad ids are left": listing([GOOD] * 95 + [fails(UNKNOWN_ERROR)] * 5, 8),
+    "only bad ids are left": listing([GOOD] * 95 + [fails(k.LOST)] * 5, 8),
 }
