@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX = $(abspath $(VENV))/bytecode
 .NOTPARALLEL:
-.PHONY: help demo test test-all test-windows check docs pictures live benchmark dist
+.PHONY: help demo test test-all test-windows check docs pictures pace live benchmark dist
 
 help:
 	@echo "make demo       delete sessions of a fake of Firecrawl while things go wrong, in half a minute"
@@ -22,6 +22,7 @@ help:
 	@echo "make check      lint, import rules, types"
 	@echo "make docs       build the documentation into docs/_build"
 	@echo "make pictures   draw the pictures of the documentation anew"
+	@echo "make pace       play lists against the rules of a run, beside the committed figures; WRITE=1 writes new ones"
 	@echo "make live       compare the real service with docs/service.md; it asks before it sends anything"
 	@echo "make benchmark  measure"
 	@echo "make dist       build what is published, into dist"
@@ -67,6 +68,9 @@ docs: $(VENV)/.docs
 
 pictures: $(VENV)/.dev
 	@$(BIN)/python -m docs.pictures
+
+pace: $(VENV)/.dev
+	@$(BIN)/python -m tests.simulation.pace $(if $(WRITE),write)
 
 live: $(VENV)/.dev
 	@SCRAPE=$(SCRAPE) $(BIN)/python -m tests.live

@@ -1,0 +1,240 @@
+"""What a run is: no session fares worse in it than alone.
+
+Each session has a story: what its requests meet, one after the other, whenever they are sent. It is
+played to a call of its own first, and then to a run, among the stories of other sessions.
+"""
+
+import heapq
+import itertools
+import random
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from itertools import product
+
+import pytest
+
+from firecrawl_interact.core import (
+    BadRequestError,
+    DeleteSession,
+    DeleteSessionError,
+    Request,
+    Response,
+    RetryPolicy,
+    TimedOutError,
+)
+
+from ..simulation import kinds as k
+from ..simulation.stories import (
+    FOR_EVER,
+    GOOD,
+    LISTS,
+    UNKNOWN_ERROR,
+    Listing,
+    Story,
+    deleted,
+    fails,
+    failure,
+    listing,
+    run,
+    uuids,
+)
+from ..simulation.ways import Awaited, Blocking, Way, both_ways
+from ..simulation.world import Outage, Weather
+
+TO_SPARE = RetryPolicy(
+    max_attempts=RetryPolicy().max_attempts - 1, deadline=RetryPolicy().deadline - 30
+)
+"""With an attempt and 30 s to spare. Whoever is deleted within it is deleted by a run."""
+LONGEST_WAIT = 200.0
+"""Seconds until the first receipt: a run ends if nothing is served for 240."""
+
+
+FAILURES = (
+    UNKNOWN_ERROR,
+    failure(502, "Hangar is unavailable."),
+    k.STOPPING,
+    k.CONFLICT,
+    k.BACKEND_404,
+    k.NOT_DELETED,
+    k.BROKEN_GATEWAY,
+    k.Kind(503, b"<html>Service Unavailable</html>"),
+    k.NO_CONNECTION,
+    k.LOST,
+)
+
+
+# A call alone
+
+
+class Teller:
+    """A transport that tells one story, in no time, on a clock of its own."""
+
+    def __init__(self, story: Story) -> None:
+        self._story = iter(story)
+        self._now = 0.0
+
+    def send(self, request: Request, timeout: float) -> Response:
+        kind = next(self._story)
+        self._now += min(kind.seconds or 0.0, timeout)
+        if (kind.seconds or 0.0) >= timeout:
+            raise TimedOutError("silence")
+        if kind.error is not None:
+            raise kind.error()
+        return Response(kind.status or 200, dict(kind.headers), kind.body or b'{"success": true}')
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds
+
+
+def is_deleted_alone(story: Story) -> bool:
+    for chance in (0.0, 1.0):
+        teller = Teller(story)
+        try:
+            DeleteSession(teller, "fc-test", retry=TO_SPARE, random=partial(float, chance))("id")
+        except DeleteSessionError:
+            return False
+    return True
+
+
+# Random lists
+
+
+def deleted_alone(given: Listing) -> set[str]:
+    return {name for name, story in given.stories.items() if is_deleted_alone(story)}
+
+
+def is_excused(given: Listing) -> bool:
+    """Whether even the first receipt may come so late that the run has given up."""
+    return bool(deleted_alone(given)) and first_receipt_at(given) > LONGEST_WAIT
+
+
+def first_receipt_at(given: Listing) -> float:
+    """Return when a client has it that tries new ids and retries in turn, without backoff."""
+    new, retries = deque(given.stories.values()), deque[Story]()
+    in_flight: list[tuple[float, int, Story]] = []
+    now, opens_at, numbers, is_turn_of_new = 0.0, 0.0, itertools.count(), True
+    while True:
+        while len(in_flight) < given.concurrency and (new or retries):
+            story = (new if new and (is_turn_of_new or not retries) else retries).popleft()
+            is_turn_of_new = not is_turn_of_new
+            ends_at = max(now, opens_at) + (story[0].seconds or 0)
+            heapq.heappush(in_flight, (ends_at, next(numbers), story))
+        now, _, story = heapq.heappop(in_flight)
+        if len(story) == 1:
+            return now
+        if story[0].status == 429:  # It holds up everybody.
+            opens_at = now + int(dict(story[0].headers)["retry-after"])
+        retries.append(story[1:])
+
+
+def draw_listing(seed: int) -> Listing:
+    """Draw a list whose sessions have much in common, as those of one day have."""
+    draw = random.Random(seed)  # noqa: S311 - a schedule, no secret
+    often = draw.choices((0, 1, 2, 3, 4, 5, 6, FOR_EVER), k=draw.choice((1, 2, 4)))
+    kinds = draw.choices(FAILURES, k=draw.choice((1, 2, 4)))
+    seconds = [round(0.02 * 1500 ** draw.random(), 2) for _ in range(draw.choice((1, 3)))]
+    stories = [
+        [draw.choice(kinds).after(draw.choice(seconds))] * draw.choice(often)
+        + [k.SERVED.after(draw.choice(seconds))]
+        for _ in range(draw.randint(1, 250))
+    ]
+    if draw.random() < 0.3:
+        number, wait = draw.randrange(len(stories)), draw.choice((1, 2, 10, 34))
+        limited = k.limited(wait).after(0.02)
+        stories[number] = [limited] * draw.choice((1, 4, FOR_EVER)) + stories[number][-1:]
+    order = draw.choice(("any", "any", "worst first", "worst last"))
+    if order != "any":
+        stories.sort(key=len, reverse=order == "worst first")
+    return listing(stories, draw.choice((1, 2, 4, 8, 16, 32)))
+
+
+IN_GATE, IN_ALL = 60, 400
+"""How many lists are played; some one in ten of them fails with a rule that starves."""
+
+
+@pytest.mark.parametrize(
+    ("way", "seeds"),
+    [
+        pytest.param(Blocking, range(0, IN_GATE, 2), id="blocking"),
+        pytest.param(Awaited, range(1, IN_GATE, 2), id="awaited"),
+        pytest.param(Blocking, range(IN_GATE, IN_ALL, 2), marks=pytest.mark.exhaustive),
+        pytest.param(Awaited, range(IN_GATE + 1, IN_ALL, 2), marks=pytest.mark.exhaustive),
+    ],
+)
+def test_no_session_fares_worse_in_a_run_than_alone(way: type[Way], seeds: Sequence[int]) -> None:
+    drawn = {seed: draw_listing(seed) for seed in seeds}
+    claimed = {seed: one for seed, one in drawn.items() if not is_excused(one)}
+    assert len(drawn) - len(claimed) <= len(drawn) / 10
+    lost = {
+        seed: deleted_alone(one) - deleted(run(one, way, seed)) for seed, one in claimed.items()
+    }
+    assert {seed: len(ids) for seed, ids in lost.items() if ids} == {}
+
+
+# Lists that once starved a run, each with what a rule did to it
+
+
+@both_ways
+@pytest.mark.parametrize("given", LISTS.values(), ids=LISTS)
+def test_a_list_that_once_starved_a_run_ends_with_all_that_can_be_deleted(
+    given: Listing, way: type[Way]
+) -> None:
+    watch = run(given, way)
+    assert (len(deleted_alone(given) - deleted(watch)), watch.raised) == (0, [])
+    assert len(watch.outcomes) == len(given.stories)
+
+
+@pytest.mark.parametrize("kind", [UNKNOWN_ERROR, k.BROKEN_GATEWAY, k.LOST])
+@pytest.mark.parametrize("place", ["head", "tail", "between"])
+def test_ids_that_fail_for_ever_lose_no_good_one(place: str, kind: k.Kind) -> None:
+    for bad in (1, 5, 21, 60):
+        stories = [fails(kind)] * bad + [GOOD] * (400 - bad)
+        stories.sort(key=len, reverse=place == "head")
+        if place == "between":
+            random.Random(bad).shuffle(stories)  # noqa: S311 - a list, no secret
+        watch = run(listing(stories, 8), Awaited)
+        assert (len(deleted(watch)), watch.raised) == (400 - bad, []), bad
+        # At the tail, nothing is left that shows that Firecrawl is available.
+        assert watch.over_at <= 60 or bad > 5 or place == "tail"
+
+
+# What is in flight when an outage begins is reset, so a silent one begins before the run.
+AWAY = [*product([k.NO_CONNECTION, k.LOST, k.BROKEN_GATEWAY], [0.0, 0.3]), (k.SILENCE, 0.0)]
+
+
+@both_ways
+@pytest.mark.parametrize("count", [2, 20, 100])
+@pytest.mark.parametrize(("kind", "begins"), AWAY)
+def test_an_outage_that_is_shorter_than_the_deadline_costs_no_session(
+    kind: k.Kind, begins: float, count: int, way: type[Way]
+) -> None:
+    for seconds in (5, 60, 230):
+        weather = Weather(seconds=[0.2], outages=[Outage(begins, begins + seconds, kind)])
+        watch = run(listing([()] * count, 8), way, weather=weather)
+        assert (len(deleted(watch)), watch.raised) == (count, []), seconds
+
+
+# Ids that are no UUIDs, to which Firecrawl says `UNKNOWN_ERROR` for ever
+
+
+@both_ways
+def test_a_list_of_the_wrong_column_takes_one_request_for_each_id(way: type[Way]) -> None:
+    watch = run(Listing({f"{number}": fails(UNKNOWN_ERROR) for number in range(30)}, 8), way)
+    assert {type(outcome) for outcome in watch.outcomes} == {BadRequestError}
+    assert (len(watch.world.sent), len(watch.outcomes), watch.raised) == (30, 30, [])
+    assert watch.over_at <= 5
+
+
+@both_ways
+def test_ids_that_are_no_uuids_say_nothing_about_an_outage_of_the_database(way: type[Way]) -> None:
+    bad = {f"{number}": fails(UNKNOWN_ERROR) for number in range(20)}
+    good: dict[str, Story] = dict.fromkeys(uuids(40), ())
+    mixed = [one for three in zip(bad, [*good][:20], [*good][20:], strict=True) for one in three]
+    given = Listing({name: (bad | good)[name] for name in mixed}, 8)
+    weather = Weather(seconds=[0.2], outages=[Outage(0, 100, UNKNOWN_ERROR)])
+    watch = run(given, way, weather=weather)
+    assert (deleted(watch), watch.raised) == (set(good), [])
