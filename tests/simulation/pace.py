@@ -45,7 +45,6 @@ PLAYED = {
     "a gateway's page for 230 s": away(k.BROKEN_GATEWAY, (1, 231)),
     "Firecrawl's own 500 for 200 s": away(UNKNOWN_ERROR, (1, 201)),
     "refused, ragged": away(k.NO_CONNECTION, *RAGGED),
-    "lost, ragged": away(k.LOST, *RAGGED),
     "Firecrawl's own 502, ragged": away(k.STOPPING, *RAGGED, sessions=60),
     "refused for ever": away(k.NO_CONNECTION, (1, 10_000)),
     "5 of 400 fail for ever": (listing([*[fails(k.LOST)] * 5, *[GOOD] * 395], 8), Weather()),

@@ -1,5 +1,6 @@
 """Lists of sessions of which each has a story: what its requests meet, whenever they are sent."""
 
+import itertools
 import json
 import random
 from collections.abc import Mapping, Sequence
@@ -35,12 +36,10 @@ class Listing(NamedTuple):
     concurrency: int
 
 
-def uuids(count: int) -> list[str]:
-    return [f"0199a7c4-5d1e-7b60-9f3a-{number:012}" for number in range(count)]
-
-
 def listing(stories: Sequence[Story], concurrency: int) -> Listing:
-    return Listing(dict(zip(uuids(len(stories)), stories, strict=True)), concurrency)
+    """Return a list of these sessions, whose ids are UUIDs."""
+    names = (f"0199a7c4-5d1e-7b60-9f3a-{number:012}" for number in itertools.count())
+    return Listing(dict(zip(names, stories, strict=False)), concurrency)
 
 
 def run(given: Listing, way: type[Way], seed: int = 1, **others: Any) -> Watch:
