@@ -24,8 +24,8 @@ from .world import MemoryJournal, Session, Weather, World
 
 _SENDABLE = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]{1,120}")
 _A_ROUNDING = 1e-6
-_MOST_HELD = 32
-"""How many ids a run of a low concurrency may hold while some of them wait for their retry."""
+_MOST_TAKEN = 1000
+"""How many ids of a run of a low concurrency may have no outcome yet: an outage takes some 600."""
 _MOST_OWN = 21
 """How many of the last ids may fail for a reason of their own, if the service itself says so."""
 
@@ -98,8 +98,7 @@ class Watch:
     def take(self, step: Step) -> object:
         self.taken.append(name_of(step.session_id))
         held = len(self.taken) - len(self.outcomes)
-        most = max(4 * self.scenario.concurrency, _MOST_HELD)
-        held -= sum(one.holds_no_place for one in self.world.sessions.values() if one.wanted)
+        most = max(4 * self.scenario.concurrency, _MOST_TAKEN)
         self.world.claim("memory", held <= most or self.interrupted, "the run holds too many ids")
         return step.session_id
 

@@ -58,12 +58,6 @@ class Session:
     receipts: list[dict[str, object]] = field(default_factory=list)  # that the service has sent
     in_flight: int = 0
     requests: int = 0
-    fails_itself: bool = False  # as the service said of its last request
-
-    @property
-    def holds_no_place(self) -> bool:
-        """Whether a run may hold another id beside it: it waits, and may fail for ever."""
-        return self.fails_itself and not self.in_flight
 
     def copy(self) -> "Session":
         """What is so of it now, for those who come later."""
@@ -190,7 +184,6 @@ class World:
 
         def end() -> Response:
             self.land(session)
-            session.fails_itself = kind.is_spoken
             self.has_met_pages_alone = self.has_met_pages_alone and kind.is_a_page
             if kind.error is not None:
                 raise kind.error()
