@@ -8,10 +8,10 @@ from unittest.mock import Mock
 
 import pytest
 
-from firecrawl_interact.core import AsyncDeletions, Deletions
+from firecrawl_interact.core import AsyncDeletions, Deletions, Response
 
 from ..simulation import virtual_time
-from .scripted_transport import UNAVAILABLE, play
+from .scripted_transport import DESTROYED, UNAVAILABLE, play
 from .side_by_side import DeleteMany, FunctionTransport, both_kinds, listed
 
 Run: TypeAlias = Deletions | AsyncDeletions
@@ -35,7 +35,13 @@ async def take(run: Run, count: int, *, stops: bool) -> None:
 
 
 async def forget(delete_many: DeleteMany, takes: int, *, stops: bool, is_block: bool) -> None:
-    run = delete_many(FunctionTransport())(IDS)
+    """Take some outcomes of a run, whose first id waits for a retry, and lose the run."""
+
+    def respond(session_id: str) -> Response:
+        return UNAVAILABLE if transport.sent == ["a"] else DESTROYED
+
+    transport = FunctionTransport(respond)
+    run = delete_many(transport)(IDS)
     if not is_block:
         await take(run, takes, stops=stops)
     elif isinstance(run, Deletions):

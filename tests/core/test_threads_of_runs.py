@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from itertools import count
 from types import FrameType
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
-from firecrawl_interact.core import ConnectionLostError, Response, SessionFate
+from firecrawl_interact.core import ConnectionLostError, NotTriedError, Response, SessionFate
 
 from ..simulation import virtual_time
 from .scripted_transport import DESTROYED, response
@@ -41,7 +42,7 @@ def no_thread_is_left() -> Iterator[None]:
             assert not thread.is_alive()
 
 
-def test_as_many_daemon_threads_send_as_may_be_in_flight_and_the_caller_s_reads_the_ids() -> None:
+def test_daemon_threads_send_together_and_the_caller_s_reads_the_ids() -> None:
     together = threading.Barrier(3)
     threads: set[threading.Thread] = set()
     readers = set()
@@ -58,9 +59,46 @@ def test_as_many_daemon_threads_send_as_may_be_in_flight_and_the_caller_s_reads_
 
     deletions = many(FunctionTransport(respond), concurrency=3)(ids())
     assert len(list(deletions)) == 6
-    assert len(threads) == 3
     assert all(thread.name == "firecrawl_interact" and thread.daemon for thread in threads)
     assert readers == {threading.current_thread()}
+
+
+def test_as_many_requests_are_in_flight_as_threads_can_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def respond(session_id: str) -> Response:
+        if len(alive) == 20 or int(session_id) > 100:
+            are_full.set()
+        assert are_full.wait(LONG)
+        return DESTROYED
+
+    class Thread(threading.Thread):
+        def start(self) -> None:
+            if len(alive) == 20:
+                raise RuntimeError("can't start new thread")
+            alive.add(self)
+            super().start()
+
+        def run(self) -> None:
+            super().run()
+            alive.discard(self)
+
+    alive, are_full = set[threading.Thread](), threading.Event()
+    monkeypatch.setattr(threading, "Thread", Thread)
+    outcomes = list(many(FunctionTransport(respond), concurrency=64)(map(str, range(200))))
+    assert {(outcome.session_fate, outcome.attempts) for outcome in outcomes} == {
+        (SessionFate.GONE, 1)
+    }
+    assert len(outcomes) == 200
+
+
+def test_a_run_without_any_thread_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = RuntimeError("can't start new thread")
+    monkeypatch.setattr(threading.Thread, "start", Mock(side_effect=error))
+    deletions = many(FunctionTransport())(["a", "b"])
+    with pytest.raises(RuntimeError, match="new thread"):
+        next(deletions)
+    assert [type(outcome) for outcome in deletions] == [NotTriedError]
 
 
 @pytest.mark.filterwarnings("ignore:.* was left half-way")
