@@ -284,4 +284,4 @@ def test_a_run_loses_little_time_with_each_wait(kind: str, limit: int, concurren
 def test_few_requests_get_status_429(kind: str) -> None:
     for concurrency, named in itertools.product((8, 64), RIGHT_WAITS.values()):
         came = run(Limited(RATE_LIMITS[kind](10)), 100, concurrency, named)
-        assert len(came.world.sent) - 100 <= 150
+        assert len(came.world.sent) - 100 <= 200

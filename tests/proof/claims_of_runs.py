@@ -15,7 +15,7 @@ CLAIMS = {
     "requests": "A session has one request at a time, none after its outcome or in a pause.",
     "the end": "A run that is stopped, left or ended sends nothing, and leaves no task behind.",
     "leaving": "Leaving takes no longer than the attempts in flight, or `shutdown_timeout`.",
-    "memory": "A run holds few ids more than its concurrency, but for those that the API fails.",
+    "memory": "A thousand ids at most, or four times the concurrency, have no outcome yet.",
     "raised": "A run raises only what ended it early.",
     "held back": "No session fails because of a rate limit or an outage shorter than the deadline.",
     "others": "No good id is given up because of others that fail for ever.",
