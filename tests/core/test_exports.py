@@ -5,6 +5,7 @@ pyproject.toml.
 """
 
 import inspect
+import re
 import subprocess
 import sys
 from typing import get_type_hints
@@ -31,7 +32,7 @@ def test_the_names_are_sorted_and_come_once_and_completion_knows_them() -> None:
     assert core.__all__ == sorted(set(core.__all__), key=in_order)
     names = {name for name, value in vars(core).items() if not inspect.ismodule(value)}
     public = {name for name in names if name[0] != "_"}
-    assert set(core.__all__) == public - {"TYPE_CHECKING"} | {"AsyncDeletions"}
+    assert set(core.__all__) == public - {"TYPE_CHECKING", "import_module"}
     assert set(core.__all__) <= set(dir(core))
 
 
@@ -90,6 +91,24 @@ def test_the_core_and_a_call_that_goes_well_load_nothing_slow_and_no_library() -
     done = subprocess.run(code, capture_output=True, text=True, check=True)
     loaded = {*done.stdout.split()} - {"firecrawl_interact"}
     assert loaded <= {*sys.stdlib_module_names} - {*SLOW_TO_IMPORT, "urllib"}
+
+
+A_PROGRAM = """
+import sys
+from firecrawl_interact import DeleteSession, Urllib3Transport, delete_session_from_environment
+
+DeleteSession(Urllib3Transport(), "fc-key").close()
+delete_session_from_environment(api_key="fc-key").close()
+print(*sys.modules)
+"""
+
+
+def test_a_program_that_deletes_loads_no_fake_no_journal_and_no_run() -> None:
+    code = [sys.executable, "-c", A_PROGRAM]
+    loaded = subprocess.run(code, capture_output=True, text=True, check=True).stdout
+    assert "firecrawl_interact.adapters.urllib3" in loaded
+    of_others = r"interact\.(?:adapters\.(?:asyncio|fakes|httpx|journals)|core\.(?:asyncio|runs))"
+    assert re.findall(of_others, loaded) == []
 
 
 def test_what_completion_shows_is_what_is_promised() -> None:
