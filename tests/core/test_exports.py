@@ -8,16 +8,20 @@ import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import get_type_hints
 
 import msgspec
 import pytest
 
+import firecrawl_interact
 from firecrawl_interact import core
 from firecrawl_interact.adapters import InMemoryJournal
 
 from .side_by_side import FunctionTransport
 
+ROOT = Path(__file__).parents[2]
 RECEIPT = core.DeletionReceipt(session_id="a")
 CLASSES = [one for name in core.__all__ if inspect.isclass(one := getattr(core, name))]
 SLOW_TO_IMPORT = {"asyncio", "concurrent", "email", "http", "json", "socket", "ssl"}
@@ -34,6 +38,33 @@ def test_the_names_are_sorted_and_come_once_and_completion_knows_them() -> None:
     public = {name for name in names if name[0] != "_"}
     assert set(core.__all__) == public - {"TYPE_CHECKING", "import_module"}
     assert set(core.__all__) <= set(dir(core))
+
+
+def kinds_of(kind: type[Exception]) -> Iterator[type[Exception]]:
+    """Yield a class of this library and all that derive from it."""
+    if kind.__module__.startswith("firecrawl_interact."):
+        yield kind
+    for below in kind.__subclasses__():
+        yield from kinds_of(below)
+
+
+def named_on(page: str, pattern: str) -> set[str]:
+    return set(re.findall(pattern, (ROOT / page).read_text(encoding="utf-8")))
+
+
+def test_each_error_is_exported_and_in_the_reference() -> None:
+    errors = {kind.__name__ for kind in kinds_of(core.FirecrawlInteractError)}
+    assert errors - {*core.__all__} == set()
+    assert errors - {*firecrawl_interact.__all__} == set()
+    assert errors - named_on("docs/reference/package.md", r":: (\w+Error)") == set()
+
+
+@pytest.mark.parametrize("page", ["docs/outcomes.md", "README.md", "README.ja.md"])
+def test_each_error_that_is_about_a_session_is_on_the_pages(page: str) -> None:
+    kinds = [kind for kind in kinds_of(core.DeleteSessionError) if not kind.__subclasses__()]
+    only_of_runs = {"NotTriedError"} if page.startswith("README") else set()
+    unnamed = {kind.__name__ for kind in kinds} - named_on(page, r"\w+Error")
+    assert unnamed == only_of_runs
 
 
 def test_a_name_that_is_not_there_is_an_ordinary_attribute_error() -> None:
