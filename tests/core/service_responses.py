@@ -116,6 +116,9 @@ LIKE_GONE += ["Session expired", "Session not found. Retry later", "\u017fession
 RATE_LIMIT = "Rate limit exceeded. Consumed (req/min): 11. please retry after {}s, resets at noon"
 RATE_LIMITS = [RATE_LIMIT.format(wait) for wait in (1, 34, "99999999999", -1, "2 s, retry after 3")]
 RATE_LIMITS += ["RETRY AFTER 2 S", "retry after 2m"]
+UUIDS = ["550e8400-e29b-41d4-a716-446655440000", "550E8400E29B41D4-A716-446655440000"]
+NO_UUIDS = ["session-1", "550e8400-e29b-41d4-a716-44665544000-0", UUIDS[0][1:], UUIDS[0] + "-"]
+IDS = [f"{kind}{name}" for kind in ("", "scrape:") for name in [*UUIDS, *UUIDS, *NO_UUIDS]]
 ECHOES = [KEY, f"Bearer {KEY} is revoked", f"x{KEY}9", "x" * 490 + KEY, KEY * 2]
 MORE_TEXTS = {404: GONE, 410: GONE, 429: RATE_LIMITS}
 MORE_TEXTS |= {401: ["Sign up for a key\tat\nhttps://x", *ECHOES]}
@@ -158,12 +161,13 @@ HEADERS = [
 
 
 class Sent(NamedTuple):
-    """What was sent back to a request that carried this key."""
+    """What was sent back to a request for this session that carried this key."""
 
     status: int
     headers: dict[str, str]
     body: bytes
     key: str
+    session_id: str
 
 
 literal = st.sampled_from(LITERALS)
@@ -187,8 +191,10 @@ def failures(texts: list[str]) -> st.SearchStrategy[dict[str, object]]:
     ) | st.fixed_dictionaries({"success": st.just(False), "message": said})
 
 
+look_up_failed = {"success": st.just(False), "code": st.just("UNKNOWN_ERROR")}
 as_sent = st.one_of(
     st.tuples(st.just(200), receipts),
+    st.tuples(st.just(500), st.fixed_dictionaries({**look_up_failed, "error": odd})),
     *(st.tuples(st.just(status), failures(texts)) for status, texts in TEXTS.items()),
     st.tuples(st.sampled_from(STATUSES), failures([BACKEND])),
 )
@@ -236,12 +242,16 @@ pages = st.tuples(
 unchanged = (as_sent | as_sent | mixed).map(lambda sent: (sent[0], json.dumps(sent[1]).encode()))
 
 
-def _carry(sent: tuple[int, bytes], headers: dict[str, str], key: str) -> Sent:
+def _carry(sent: tuple[int, bytes], headers: dict[str, str], key: str, session_id: str) -> Sent:
     status, body = sent
     carried = {name: text.replace(KEY, key) for name, text in headers.items()}
-    return Sent(status, carried, body.replace(KEY.encode(), key.encode()), key)
+    return Sent(status, carried, body.replace(KEY.encode(), key.encode()), key, session_id)
 
 
 responses = st.builds(
-    _carry, unchanged | changed() | pages, st.sampled_from(HEADERS), st.sampled_from(KEYS)
+    _carry,
+    unchanged | changed() | pages,
+    st.sampled_from(HEADERS),
+    st.sampled_from(KEYS),
+    st.sampled_from(IDS),
 )

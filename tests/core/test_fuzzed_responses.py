@@ -49,12 +49,12 @@ def all_that_is_held(outcome: object) -> Iterator[str]:
                 yield from all_that_is_held(behind)
 
 
-def check(response: Response, key: str = KEYS[0]) -> Reading:
+def check(response: Response, key: str = KEYS[0], session_id: str = SESSION_ID) -> Reading:
     """Read a response as the plain reader does, and look for the key."""
-    outcome = wire.parse_response(response, headers=HEADERS[key], session_id=SESSION_ID, attempts=1)
-    right = read_outcome(response.status, dict(response.headers), response.body, key)
+    outcome = wire.parse_response(response, headers=HEADERS[key], session_id=session_id, attempts=1)
+    right = read_outcome(response.status, dict(response.headers), response.body, key, session_id)
     assert repr(reading_of(outcome)) == repr(right)  # There, 2 is not 2.0.
-    assert (outcome.session_id, outcome.attempts) == (SESSION_ID, 1)
+    assert (outcome.session_id, outcome.attempts) == (session_id, 1)
     assert isinstance(outcome, DeletionReceipt) or str(outcome).isprintable()
     assert not [text for text in all_that_is_held(outcome) if key in text]
     return right
@@ -75,12 +75,14 @@ def classes_of(reading: Reading) -> Iterator[str]:
     is_unavailable = reading.outcome == "ServiceUnavailableError"
     if is_unavailable and reading.http_status in {200, 400, 401, 402, 403, 404, 410, 429}:
         yield "a status of the backend"
+    if reading.outcome == "BadRequestError" and reading.http_status == 500:
+        yield "an id that is no UUID"
     if reading.retry_after is not None:
         yield "errors with a wait"
 
 
 PARTS = {"receipts with a bill", "a gateway's 401 and 403", "a status of the backend"}
-PARTS |= {"errors with a wait"}
+PARTS |= {"errors with a wait", "an id that is no UUID"}
 
 
 def test_every_response_means_what_a_plain_reader_makes_of_it(
@@ -91,7 +93,7 @@ def test_every_response_means_what_a_plain_reader_makes_of_it(
     @settings(max_examples=max(500, 5 * settings().max_examples))
     @given(responses)
     def look(sent: Sent) -> None:
-        reading = check(Response(sent.status, sent.headers, sent.body), sent.key)
+        reading = check(Response(sent.status, sent.headers, sent.body), sent.key, sent.session_id)
         seen.update(classes_of(reading))
 
     look()

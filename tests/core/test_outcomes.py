@@ -97,21 +97,37 @@ def test_no_response_keeps_the_failure_as_the_cause_and_says_whether_a_retry_can
     assert str(error) == f"Session '{SESSION_ID}': {words}"
 
 
-@pytest.mark.parametrize("status", [500, 502])
+NO_UUID = f"{SESSION_ID}0"
+CHECK_IT = "Check the id. It is no UUID, and Firecrawl fails like this for each such id."
+SORRY = {"success": False, "code": "UNKNOWN_ERROR", "error": "Sorry."}
+
+
+@pytest.mark.parametrize("session_id", [NO_UUID, f"scrape:{NO_UUID}"])
+def test_an_id_that_is_no_uuid_is_refused_at_the_first_request(session_id: str) -> None:
+    meets = response(500, SORRY)
+    error = error_of(core.BadRequestError, meets, meets, session_id=session_id)
+    assert (error.attempts, error.transient, error.from_service) == (1, False, True)
+    says = f"HTTP 500: Sorry. {WHAT_IT_MEANS[UNTOUCHED]} {CHECK_IT}"
+    assert str(error) == f"Session '{session_id}': {says}"
+
+
 @pytest.mark.parametrize(
-    ("name", "is_uuid"),
-    [(SESSION_ID, True), (SESSION_ID.upper().replace("-", ""), True), (f"{SESSION_ID}0", False)],
+    ("session_id", "status", "content", "advice"),
+    [
+        (NO_UUID, 500, {"error": "blocked"}, CHECK_IT),
+        (f"scrape:{NO_UUID}", 500, SORRY | {"code": "OTHER"}, CHECK_IT),
+        (NO_UUID, 500, SORRY | {"success": True}, CHECK_IT),
+        (NO_UUID, 502, SORRY, DELETE_AGAIN),
+        (SESSION_ID, 500, SORRY, DELETE_AGAIN),
+        (f"scrape:{SESSION_ID.upper().replace('-', '')}", 500, SORRY, DELETE_AGAIN),
+    ],
 )
-def test_an_id_that_is_no_uuid_fails_with_500(status: int, name: str, is_uuid: bool) -> None:
-    says = "Check the id. It is no UUID, and Firecrawl fails like this for each such id."
-    has_advice = status == 500 and not is_uuid
-    for session_id in (name, f"scrape:{name}"):
-        error = error_of(
-            core.ServiceUnavailableError,
-            response(status, {"error": "blocked"}),
-            session_id=session_id,
-        )
-        assert error.advice == (says if has_advice else DELETE_AGAIN)
+def test_any_other_failure_may_pass_and_a_500_names_an_id_that_is_no_uuid(
+    session_id: str, status: int, content: object, advice: str
+) -> None:
+    meets = response(status, content)
+    error = error_of(core.ServiceUnavailableError, meets, session_id=session_id)
+    assert (error.session_fate, error.transient, error.advice) == (UNKNOWN, True, advice)
 
 
 def test_a_missing_key_is_named_with_its_variable() -> None:

@@ -22,6 +22,7 @@ _GONE = {
 _BACKEND = "Hangar request failed."
 _DEEPEST = 100  # Text is not read if more arrays and objects are open at a time.
 _LONGEST_TEXT = 500
+_HEXADECIMAL = set("0123456789abcdefABCDEF")
 FATES = {
     "DeletionReceipt": "GONE",
     "SessionNotFoundError": "GONE",
@@ -56,7 +57,9 @@ class Reading(NamedTuple):
     retry_after: float | None = None
 
 
-def read_outcome(status: int, headers: dict[str, str], body: bytes, key: str) -> Reading:
+def read_outcome(
+    status: int, headers: dict[str, str], body: bytes, key: str, session_id: str
+) -> Reading:
     """Say what a response means. `key` is the secret that no field may show."""
     content = _content(body)
     success = content.get("success")
@@ -65,7 +68,10 @@ def read_outcome(status: int, headers: dict[str, str], body: bytes, key: str) ->
     words = next((text for text in said if text), "")
     if status == 200 and success is True:
         return _receipt(content, key)
-    if words == _BACKEND:
+    says_unknown = success is False and content.get("code") == "UNKNOWN_ERROR"
+    if status == 500 and says_unknown and not _is_uuid(session_id):
+        outcome = "BadRequestError"
+    elif words == _BACKEND:
         outcome = "ServiceUnavailableError"
     elif status == 200 and success is False:
         outcome = "NotDeletedError"
@@ -86,6 +92,13 @@ def read_outcome(status: int, headers: dict[str, str], body: bytes, key: str) ->
         request_id=_shown(headers.get("x-request-id", ""), key),
         retry_after=_wait(headers, content, message or ""),
     )
+
+
+def _is_uuid(session_id: str) -> bool:
+    """Say whether PostgreSQL reads an id, or that of a scrape, as a UUID: by groups of digits."""
+    groups = session_id.removeprefix("scrape:").split("-")
+    are_fours = all(group and len(group) % 4 == 0 for group in groups)
+    return are_fours and len("".join(groups)) == 32 and set("".join(groups)) <= _HEXADECIMAL
 
 
 def _receipt(content: dict[str, object], key: str) -> Reading:
