@@ -80,8 +80,14 @@ MEANINGS = {
         409, "Browser operation conflicts with the current session or profile state.", _AWAY
     ),
     "exception": _unserved(500, EXCEPTION, _AWAY, code="UNKNOWN_ERROR"),
-    "no UUID": _unserved(500, EXCEPTION, _AWAY, code="UNKNOWN_ERROR")._replace(
-        session_id="session-1"
+    "no UUID": Row(
+        500,
+        _failure(EXCEPTION, code="UNKNOWN_ERROR"),
+        "BadRequestError",
+        "untouched",
+        is_served=False,  # Its look-up fails before anything else runs.
+        is_retried=False,
+        session_id="session-1",
     ),
     "restrictions": _unserved(
         500,
