@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_type_hints
+from typing import TypeVar, get_type_hints
 
 import msgspec
 import pytest
@@ -24,6 +24,7 @@ from .side_by_side import FunctionTransport
 ROOT = Path(__file__).parents[2]
 RECEIPT = core.DeletionReceipt(session_id="a")
 CLASSES = [one for name in core.__all__ if inspect.isclass(one := getattr(core, name))]
+ErrorT = TypeVar("ErrorT", bound=Exception)
 SLOW_TO_IMPORT = {"asyncio", "concurrent", "email", "http", "json", "socket", "ssl"}
 
 
@@ -40,8 +41,8 @@ def test_the_names_are_sorted_and_come_once_and_completion_knows_them() -> None:
     assert set(core.__all__) <= set(dir(core))
 
 
-def kinds_of(kind: type[Exception]) -> Iterator[type[Exception]]:
-    """Yield a class of this library and all that derive from it."""
+def kinds_of(kind: type[ErrorT]) -> Iterator[type[ErrorT]]:
+    """Yield a class of this library, exported or not, and all that derive from it."""
     if kind.__module__.startswith("firecrawl_interact."):
         yield kind
     for below in kind.__subclasses__():

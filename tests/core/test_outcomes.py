@@ -15,7 +15,7 @@ from firecrawl_interact import core
 
 from .scripted_transport import NOT_FOUND, SESSION_ID, UNAVAILABLE, error_of, response
 from .service_responses import LIKE_GONE, MEANINGS, Row
-from .test_exports import CLASSES
+from .test_exports import kinds_of
 
 GONE, UNTOUCHED, UNKNOWN = core.SessionFate
 WHAT_IT_MEANS = {
@@ -164,7 +164,7 @@ def test_an_error_says_whether_something_is_to_be_corrected_before_a_retry() -> 
 
 # The errors as objects
 
-KINDS = [kind for kind in CLASSES if issubclass(kind, core.DeleteSessionError)]
+KINDS = list(kinds_of(core.DeleteSessionError))
 
 
 def example(kind: type[core.DeleteSessionError]) -> core.DeleteSessionError:
