@@ -58,7 +58,7 @@ class WatchedService(FakeService):
 
     def respond(self, request: Request, body: bytes = b"") -> tuple[Response, Fault | None]:
         response, fault = super().respond(request, body)
-        if fault is None and b"UNKNOWN_ERROR" in response.body:  # The id is not a UUID.
+        if fault is None and b"UNKNOWN_ERROR" in response.body:  # The id is no UUID.
             response = failure(404, "Browser session not found.")
         self._arrivals.release()
         self.responds.wait(LONGEST_WAIT)

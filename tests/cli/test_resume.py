@@ -50,7 +50,7 @@ def test_a_good_id_that_failed_once_is_not_kept_waiting_by_ids_that_fail_for_eve
     place: int, tmp_path: Path
 ) -> None:
     names = [f"bad-{number}" for number in range(40)]
-    meets = {name: [NOT_A_UUID.after(0.1)] * 500 for name in names}
+    meets = {name: [BACKEND_404.after(0.1)] * 500 for name in names}
     names.insert(place, "good")
     have_failed = [(name, "ServiceUnavailableError") for name in meets]
     have_failed.insert(25, ("good", "RateLimitError"))

@@ -24,7 +24,7 @@ CLAIMS = {
     " A 429 that asks decides the wait alone, and jitter lengthens that by a tenth at most.",
 }
 
-SESSION_ID = "0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57"
+SESSION_ID, NO_UUID = "0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57", "session-1"
 _A_ROUNDING = 1e-9
 TIMED_OUT = Fault("TimedOutError")  # It has no time of its own: it takes the whole timeout.
 
@@ -47,6 +47,7 @@ class Attempt(NamedTuple):
 class Call(NamedTuple):
     """One call as it went. No outcome: it wants another attempt than the schedule has."""
 
+    session_id: str
     attempts: list[Attempt]
     waits: list[float]  # one before each retry
     outcome: object
@@ -95,7 +96,7 @@ def broken_claims(
     if outcome is None or count_attempts(schedule) > policy.max_attempts:
         yield "attempts"
         return
-    request = ("DELETE", f"/v2/interact/{SESSION_ID}")
+    request = ("DELETE", f"/v2/interact/{call.session_id}")
     if any(attempt.request != request for attempt in call.attempts):
         yield "one session"
     is_receipt = type(outcome).__name__ == "DeletionReceipt"
@@ -108,7 +109,7 @@ def broken_claims(
     if (
         type(outcome).__name__ != last.seen.row
         or getattr(outcome, "attempts", None) != len(schedule)
-        or getattr(outcome, "session_id", None) != SESSION_ID
+        or getattr(outcome, "session_id", None) != call.session_id
     ):
         yield "outcome"
     if call.ended > policy.deadline + _A_ROUNDING or any(

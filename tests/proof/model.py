@@ -5,7 +5,7 @@ one session, and what the sender of a request may see of that. It is written fro
 source, from RFC 9110, and from what gateways are known to send.
 
 What it assumes: the service's own words are true, and whoever sends a status of `REFUSED` has not
-passed the request on.
+passed the request on. A service that takes ids which are no UUIDs does not fail to look them up.
 """
 
 import json
@@ -170,7 +170,9 @@ def row_of_status(status: int) -> str:
     return REFUSED.get(status, "UnexpectedResponseError")
 
 
-def service(world: World, statuses: Statuses) -> Iterator[tuple[Response, set[World]]]:
+def service(
+    world: World, statuses: Statuses, *, is_uuid: bool
+) -> Iterator[tuple[Response, set[World]]]:
     """All that the service may do with one DELETE, and say."""
     if world.session is Session.FORGOTTEN:
         for status, words in product((404, 410), WORDS_OF_A_GONE_SESSION):
@@ -190,6 +192,10 @@ def service(world: World, statuses: Statuses) -> Iterator[tuple[Response, set[Wo
                 yield failure(REFUSED[status], status, words), {world}
         elif status not in (200, 404, 410):
             yield failure(row_of_status(status), status, not_found), whatever(world)
+    # It looks the session up before all else, which fails like this for each id that is no UUID.
+    unknown = b'{"success":false,"code":"UNKNOWN_ERROR","error":"An unexpected error occurred."}'
+    row = "ServiceUnavailableError" if is_uuid else "BadRequestError"
+    yield Response(row, 500, unknown), whatever(world) if is_uuid else {world}
     # The service hands through the status of its backend, which runs the browsers. None settles
     # anything, a 404 as little as others: it may be that of the ingress in front of the backend.
     for status in statuses.from_backend:
@@ -224,11 +230,11 @@ def pages(statuses: Statuses) -> Iterator[Response]:
         yield Response(row_of_status(status), status, body, waits, named_wait=20, is_a_page=True)
 
 
-def send(world: World, statuses: Statuses) -> Iterator[tuple[Seen, set[World]]]:
+def send(world: World, statuses: Statuses, *, is_uuid: bool) -> Iterator[tuple[Seen, set[World]]]:
     """All that may become of one request, and what its sender sees."""
     for fault in NO_CONNECTION:
         yield fault, {world}
-    yield from service(world, statuses)
+    yield from service(world, statuses, is_uuid=is_uuid)
     # What follows hides whether the service got the request.
     for fault in LOSSES:
         yield fault, whatever(world)

@@ -55,6 +55,7 @@ def alphabet(
     *,
     seconds: Sequence[float] = (1.0,),
     in_a_run: bool = False,
+    is_uuid: bool = True,
     wanted: Callable[[Seen], bool] = lambda seen: True,
 ) -> Alphabet:
     """Return what may happen to an attempt.
@@ -63,11 +64,12 @@ def alphabet(
         statuses: those that there are.
         seconds: after how many seconds it is seen.
         in_a_run: whether a run may hold the call back after it.
+        is_uuid: whether the id of the session is one.
         wanted: which of what can be seen is played.
     """
     after: dict[Seen, dict[World, frozenset[World]]] = {}
     for world in WORLDS:
-        for seen, worlds in send(world, statuses):
+        for seen, worlds in send(world, statuses, is_uuid=is_uuid):
             if wanted(seen):
                 ways = after.setdefault(seen, {})
                 ways[world] = ways.get(world, frozenset()) | worlds
@@ -136,17 +138,17 @@ Meets: TypeAlias = tuple[transport.Response | transport.TransportError, float, b
 """What a request meets, after how many seconds, and whether a run holds the call back then."""
 
 
-def play(policy: RetryPolicy, meets: Iterator[Meets], chance: float) -> Call:
+def play(session_id: str, policy: RetryPolicy, meets: Iterator[Meets], chance: float) -> Call:
     """Play a call, on a clock that moves by what its requests meet, and by its waits."""
     now = 0.0
     attempts: list[Attempt] = []
     waits: list[float] = []
-    call = RealCall(SESSION_ID, headers=HEADERS, retry=policy, random=lambda: chance)
+    call = RealCall(session_id, headers=HEADERS, retry=policy, random=lambda: chance)
     try:
         while timeout := call.begin_attempt(policy.deadline - now):
             attempts.append(Attempt((call.request.method, call.request.path), now, timeout))
             if (met := next(meets, None)) is None:  # The schedule is over.
-                return Call(attempts, waits, None, now)
+                return Call(session_id, attempts, waits, None, now)
             comes, seconds, is_held_back = met
             now += min(seconds, timeout)
             error = call.read(comes)
@@ -156,8 +158,8 @@ def play(policy: RetryPolicy, meets: Iterator[Meets], chance: float) -> Call:
             waits.append(wait)
             now += wait
     except Exception as broken:  # The claims say which may come.
-        return Call(attempts, waits, broken.with_traceback(None), now)
-    return Call(attempts, waits[:-1], call.outcome, now)
+        return Call(session_id, attempts, waits, broken.with_traceback(None), now)
+    return Call(session_id, attempts, waits[:-1], call.outcome, now)
 
 
 def _comes(seen: Seen) -> transport.Response | transport.TransportError:
@@ -177,6 +179,7 @@ def check_every_schedule(
     alphabets: Sequence[Alphabet],
     policy: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
     chance: float = 0.5,
+    session_id: str = SESSION_ID,
 ) -> tuple[int, int]:
     """Play each schedule, the short ones first, and hold each claim against it.
 
@@ -185,6 +188,7 @@ def check_every_schedule(
             run holds back is cut off behind the last one.
         policy: how many attempts, and when.
         chance: what is drawn wherever the core asks for a random number.
+        session_id: the session that the calls delete.
 
     Returns:
         How many calls were played, which the sender can distinguish, and how many
@@ -199,7 +203,7 @@ def check_every_schedule(
             knowledge = _knowledge(meanings)
             if not knowledge.schedules:  # It cannot be seen after this start.
                 continue
-            call = play(policy, meets_of(schedule), chance)
+            call = play(session_id, policy, meets_of(schedule), chance)
             if call.outcome is None and (
                 len(schedule) < len(alphabets) or count_attempts(schedule) < policy.max_attempts
             ):

@@ -7,6 +7,7 @@ import pytest
 
 from firecrawl_interact import RetryPolicy
 
+from .claims import NO_UUID
 from .model import ALL, NAMED, Fault, Seen
 from .schedules import Alphabet, alphabet, check_every_schedule, one_of_each_kind
 
@@ -75,3 +76,8 @@ def test_every_claim_holds_for_all_that_may_happen(
     played, schedules = map(sum, zip(*counts, strict=True))
     record_property(f"calls played: {what}", played)
     record_property(f"schedules that they stand for: {what}", schedules)
+
+
+def test_every_claim_holds_for_an_id_that_is_no_uuid() -> None:
+    moments = alphabet(NAMED, is_uuid=False)
+    check_every_schedule([moments] * 2, TWO, session_id=NO_UUID)
