@@ -55,13 +55,16 @@ WINDOWS = $(addprefix tests/,core adapters transports service cli conformance) \
 test-windows:
 	@.ci/test-windows build/windows $(WINDOWS)
 
+# Every tool runs, whichever fails.
 check: $(VENV)/.docs
-	@$(BIN)/ruff check --quiet .
-	@$(BIN)/ruff format --quiet --check .
-	@$(BIN)/lint-imports --no-logo --no-cache
-	@MYPYPATH=$(VENV)/tree $(BIN)/mypy $(TREE) docs tests
-	@PATH="$(abspath $(BIN)):$$PATH" pyright --verifytypes firecrawl_interact --ignoreexternal \
-		>$(VENV)/types.txt || { cat $(VENV)/types.txt; exit 1; }
+	@status=0; PATH="$(abspath $(BIN)):$$PATH"; \
+	ruff check --quiet . || status=1; \
+	ruff format --check . >$(VENV)/format.txt || { cat $(VENV)/format.txt; status=1; }; \
+	lint-imports --no-logo --no-cache || status=1; \
+	MYPYPATH=$(VENV)/tree mypy $(TREE) docs tests || status=1; \
+	pyright --verifytypes firecrawl_interact --ignoreexternal >$(VENV)/types.txt \
+		|| { cat $(VENV)/types.txt; status=1; }; \
+	exit $$status
 
 docs: $(VENV)/.docs
 	@$(BIN)/python -m sphinx --quiet --fail-on-warning --builder html docs docs/_build && echo docs/_build/index.html

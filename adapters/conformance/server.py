@@ -216,8 +216,9 @@ class FaultServer:
 
     def _serve(self, connection: Connection) -> None:
         fault = dict(enumerate(self._faults, 1)).get(connection.number)
-        connection.sock.settimeout(PATIENCE if fault else _LONGEST_IDLE)
         try:
+            # On Windows, the server may have closed the socket already.
+            connection.sock.settimeout(PATIENCE if fault else _LONGEST_IDLE)
             try:
                 if self._tls and not (fault and self._in_handshake):
                     connection.sock = self._tls.wrap_socket(connection.sock, server_side=True)

@@ -110,7 +110,7 @@ def fates() -> Picture:
 
 def sweep() -> Picture:
     """Draw a worker that is killed, and the sweep on another host that deletes its session."""
-    lease = PostgresJournal._lease
+    lease = PostgresJournal._lease  # noqa: SLF001 - the picture is drawn from it
     beat, watch, every = lease / 4, lease / 2, 300
     opened, killed = every - 135.0, every - 96.0
     beats = opened + beat, opened + 2 * beat

@@ -13,6 +13,8 @@ import pytest
 from firecrawl_interact import FakeService, FakeServiceError, InMemoryTransport, NoResponse, Reply
 from firecrawl_interact.core import ConnectFailedError, Request, Response, TimedOutError
 
+from ..core.service_responses import EXCEPTION_ID, MEANINGS
+
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 JSON = "application/json; charset=utf-8"
 KNOWN = "550e8400-e29b-41d4-a716-446655440000"
@@ -39,42 +41,32 @@ def content(response: Response) -> dict[str, Any]:  # Any: of JSON
     return msgspec.json.decode(response.body, type=dict[str, Any])
 
 
-def failure(error: str) -> dict[str, object]:
-    return {"success": False, "error": error}
-
-
 # --- who and what is known -------------------------------------------------------------------
-
-EXCEPTION = (
-    "An unexpected error occurred. Please contact help@firecrawl.com for help."
-    " Your exception ID is [0-9a-f]{32}"
-)
 
 
 @pytest.mark.parametrize(
-    ("path", "authorization", "status", "error"),
+    ("path", "authorization", "means"),
     [
-        (f"/v2/interact/{KNOWN}", None, 401, "Unauthorized"),
-        (f"/v2/interact/{KNOWN}", "Bearer ", 401, "Unauthorized: Token missing"),
-        (f"/v2/interact/{KNOWN}", "Bearer fc-none", 401, "Unauthorized: Invalid token"),
-        (f"/v2/interact/{KNOWN}", "Bearer fc-other", 403, r"Forbidden\."),
-        (f"/v2/interact/{UNKNOWN}", "Bearer fc-test", 404, r"Browser session not found\."),
-        ("/v2/interact/session-2", "Bearer fc-test", 500, EXCEPTION),
-        (f"/v2/interact/x{KNOWN}%7D", "Bearer fc-test", 500, EXCEPTION),
-        (f"/v2/scrape/{UNKNOWN}/interact", "Bearer fc-test", 404, r"Browser session not found\."),
-        ("/v2/scrape/2/interact", "Bearer fc-test", 400, "Invalid job ID.* be a valid UUID."),
+        (f"/v2/interact/{KNOWN}", None, "no key"),
+        (f"/v2/interact/{KNOWN}", "Bearer ", "empty key"),
+        (f"/v2/interact/{KNOWN}", "Bearer fc-none", "wrong key"),
+        (f"/v2/interact/{KNOWN}", "Bearer fc-other", "another team"),
+        (f"/v2/interact/{UNKNOWN}", "Bearer fc-test", "not found"),
+        ("/v2/interact/session-2", "Bearer fc-test", "no UUID"),
+        (f"/v2/interact/x{KNOWN}%7D", "Bearer fc-test", "no UUID"),
+        (f"/v2/scrape/{UNKNOWN}/interact", "Bearer fc-test", "not found"),
+        ("/v2/scrape/2/interact", "Bearer fc-test", "no scrape"),
     ],
 )
 def test_a_key_must_be_known_and_a_session_its_teams_own(
-    path: str, authorization: str | None, status: int, error: str
+    path: str, authorization: str | None, means: str
 ) -> None:
     service = FakeService(["fc-test", "fc-other"])
     service.open_session(KNOWN)
-    response = send(service, path, authorization=authorization)
+    response, row = send(service, path, authorization=authorization), MEANINGS[means]
     said = content(response)
-    code = {"code": "UNKNOWN_ERROR"} if status == 500 else {}
-    assert (response.status, said) == (status, {**failure(said["error"]), **code})
-    assert re.fullmatch(error, said["error"])
+    said["error"] = re.sub("ID is [0-9a-f]{32}$", f"ID is {EXCEPTION_ID}", said["error"])
+    assert (response.status, said) == (row.status, msgspec.json.decode(row.body))
     assert service.is_open(KNOWN)
 
 

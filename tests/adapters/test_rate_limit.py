@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from firecrawl_interact import FakeService
 
-from .test_fake_service import UNKNOWN, content, delete, failure, send, stop
+from .test_fake_service import UNKNOWN, content, delete, send, stop
 
 pauses = st.lists(st.integers(0, 70_000).map(lambda milliseconds: milliseconds / 1000), max_size=30)
 
@@ -33,7 +33,8 @@ def test_the_services_own_counts_what_fails_and_refuses_what_is_more_in_its_own_
     for consumed in (3, 4):
         response = delete(service, session_id)
         assert (response.status, response.headers["retry-after"]) == (429, "34")
-        assert content(response) == {**failure(text_of(consumed, 34)), "retry_after_seconds": 34}
+        said = {"success": False, "error": text_of(consumed, 34), "retry_after_seconds": 34}
+        assert content(response) == said
     assert service.is_open(session_id)
 
 
@@ -52,7 +53,7 @@ def test_an_older_service_names_the_wait_in_its_text_alone_and_rounds_it_down() 
     service.advance(25.6)
     response = delete(service, UNKNOWN)
     assert "retry-after" not in response.headers
-    assert content(response) == failure(text_of(2, 34))
+    assert content(response) == {"success": False, "error": text_of(2, 34)}
 
 
 @given(rate_limit=st.integers(0, 5), pauses=pauses)

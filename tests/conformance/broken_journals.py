@@ -67,7 +67,7 @@ class RecordsAfterTheFact(Right):
 
 @found_by("test_a_living_journals_session_is_no_orphan_however_long_it_is_open", "['one'] came")
 @found_by("test_its_pickle_is_another_journal_with_the_same_storage", "or twice: ['one']")
-@found_by("test_what_a_forked_child_opens_is_its_own_and_its_parents_stays", "and ['childs'] is")
+@found_by("test_what_a_forked_child_opens_is_its_own_and_its_parents_stays", "['childs-first'] is")
 class TakesTheLiving(Right):
     def opened(self, session_id: Id, /) -> None:
         with FileJournal(self._directory, service=self._service) as other:

@@ -1,6 +1,8 @@
-"""What may come back from a DELETE: the service's own responses, changed, and what others send.
+"""What may come back from a DELETE: what each response means, and variants of all of them.
 
-What the service says under which status: `docs/service.md`.
+`MEANINGS` is the one table of that, from which other tests take what they need. What is independent
+of it, on purpose: the plain reader in `tests/proof/readers.py`. What Firecrawl says under which
+status: `docs/service.md`.
 """
 
 import json
@@ -13,6 +15,100 @@ KEY = "THE-KEY"
 """Stands for the key until a response is whole."""
 
 BACKEND = "Hangar request failed."
+EXCEPTION_ID = "0af7651916cd43dd8448eb211c80319c"
+EXCEPTION = "An unexpected error occurred. Please contact help@firecrawl.com for help."
+EXCEPTION += f" Your exception ID is {EXCEPTION_ID}"
+
+
+class Row(NamedTuple):
+    """A response, and what it means after one attempt."""
+
+    status: int
+    body: bytes
+    means: str  # the class of the outcome
+    fate: str
+    is_served: bool  # Firecrawl did its work, although it may have refused
+    is_retried: bool  # because a retry may mend it
+    session_id: str = "550e8400-e29b-41d4-a716-446655440000"
+
+    @property
+    def words(self) -> str:
+        """Firecrawl's message; empty in a page or a receipt."""
+        content = json.loads(self.body) if self.body.startswith(b'{"success":') else {}
+        return str(content.get("error", ""))
+
+
+def _served(status: int, words: str, means: str, fate: str, *, retried: bool = False) -> Row:
+    return Row(status, _failure(words), means, fate, is_served=True, is_retried=retried)
+
+
+def _unserved(status: int, words: str, means: str, fate: str = "unknown", **more: str) -> Row:
+    return Row(status, _failure(words, **more), means, fate, is_served=False, is_retried=True)
+
+
+def _failure(words: str, **more: str) -> bytes:
+    return json.dumps({"success": False, "error": words, **more}).encode()
+
+
+def _page(status: int, body: bytes, means: str, fate: str = "unknown") -> Row:
+    return Row(status, body, means, fate, is_served=False, is_retried=True)
+
+
+_RECEIPT = b'{"success": true, "sessionDurationMs": 39095.5, "creditsBilled": 2}'
+_AWAY, _ODD = "ServiceUnavailableError", "UnexpectedResponseError"
+MEANINGS = {
+    "receipt": Row(200, _RECEIPT, "DeletionReceipt", "gone", is_served=True, is_retried=False),
+    "not deleted": _served(200, "Not now.", "NotDeletedError", "unknown", retried=True),
+    "not found": _served(404, "Browser session not found.", "SessionNotFoundError", "gone"),
+    "destroyed": _served(
+        410, "Browser session has been destroyed.", "SessionNotFoundError", "gone"
+    ),
+    "bad request": _served(400, "Invalid request body", "BadRequestError", "untouched"),
+    "no scrape": _served(
+        400, "Invalid job ID format. Job ID must be a valid UUID.", "BadRequestError", "untouched"
+    ),
+    "no key": _served(401, "Unauthorized", "UnauthorizedError", "untouched"),
+    "empty key": _served(401, "Unauthorized: Token missing", "UnauthorizedError", "untouched"),
+    "wrong key": _served(401, "Unauthorized: Invalid token", "UnauthorizedError", "untouched"),
+    "unpaid": _served(
+        402, "Payment required to access this resource.", "PaymentRequiredError", "untouched"
+    ),
+    "another team": _served(403, "Forbidden.", "ForbiddenError", "untouched"),
+    "banned": _served(403, "Your account has been banned.", "ForbiddenError", "untouched"),
+    "rate limit": _unserved(429, "Rate limit exceeded.", "RateLimitError", "untouched"),
+    "conflict": _unserved(
+        409, "Browser operation conflicts with the current session or profile state.", _AWAY
+    ),
+    "exception": _unserved(500, EXCEPTION, _AWAY, code="UNKNOWN_ERROR"),
+    "no UUID": Row(
+        500,
+        _failure(EXCEPTION, code="UNKNOWN_ERROR"),
+        "BadRequestError",
+        "untouched",
+        is_served=False,  # Its look-up fails before anything else runs.
+        is_retried=False,
+        session_id="session-1",
+    ),
+    "restrictions": _unserved(
+        500,
+        "Internal error while verifying this API key's restrictions. Please try again shortly.",
+        _AWAY,
+    ),
+    "still stopping": _unserved(502, "Browser is still stopping. Retry deletion shortly.", _AWAY),
+    "no backend": _unserved(502, "Hangar is unavailable.", _AWAY),
+    "backend's 401": _unserved(401, BACKEND, _AWAY),
+    "backend's 404": _unserved(404, BACKEND, _AWAY),
+    "no such route": _unserved(404, "Route not found", _ODD),
+    "welcome": _page(200, b"<html>Welcome</html>", _ODD),
+    "redirect": _page(302, b"", _ODD),
+    "blocked": _page(401, b"<html>Log in</html>", "UnauthorizedError", "untouched"),
+    "forbidden": _page(403, b"<html>", "ForbiddenError", "untouched"),
+    "web framework's 404": _page(404, b"<html>Cannot DELETE</html>", _ODD),
+    "timeout": _page(408, b"", _AWAY),
+    "too early": _page(425, b"", _AWAY),
+    "bad gateway": _page(502, b"<html>nginx</html>", _AWAY),
+    "busy": _page(503, b"{}", _AWAY),
+}
 GONE = [
     f"{whose}ession {end}"
     for whose in ("Browser s", "Interact s", "S")
@@ -30,21 +126,12 @@ UUIDS = ["550e8400-e29b-41d4-a716-446655440000", "550E8400E29B41D4-A716-44665544
 NO_UUIDS = ["session-1", "550e8400-e29b-41d4-a716-44665544000-0", UUIDS[0][1:], UUIDS[0] + "-"]
 IDS = [f"{kind}{name}" for kind in ("", "scrape:") for name in [*UUIDS, *UUIDS, *NO_UUIDS]]
 ECHOES = [KEY, f"Bearer {KEY} is revoked", f"x{KEY}9", "x" * 490 + KEY, KEY * 2]
+MORE_TEXTS = {404: GONE, 410: GONE, 429: RATE_LIMITS}
+MORE_TEXTS |= {401: ["Sign up for a key\tat\nhttps://x", *ECHOES]}
+_SAID = [row for row in MEANINGS.values() if row.words]
 TEXTS = {
-    200: ["Not now."],
-    400: ["Invalid request body"],
-    401: ["Unauthorized: Invalid token", "Sign up for a key\tat\nhttps://x", *ECHOES],
-    402: ["Payment required to access this resource."],
-    403: ["Forbidden.", "Your account has been banned."],
-    404: GONE,
-    410: GONE,
-    409: ["Browser operation conflicts with the current session or profile state."],
-    429: RATE_LIMITS,
-    500: [
-        "An unexpected error occurred. Your exception ID is 0af7651916cd43dd8448eb211c80319c",
-        "Internal error while verifying this API key's restrictions. Please try again shortly.",
-    ],
-    502: ["Browser is still stopping. Retry deletion shortly.", "Hangar is unavailable."],
+    status: [row.words for row in _SAID if row.status == status] + MORE_TEXTS.get(status, [])
+    for status in sorted({row.status for row in _SAID})
 }
 ALL_TEXTS = [*(text for texts in TEXTS.values() for text in texts), *LIKE_GONE, BACKEND, BACKEND]
 STATUSES = [*TEXTS, *TEXTS, 100, 201, 204, 302, 399, 408, 418, 425, 451, 501, 503, 599, 600, 999]

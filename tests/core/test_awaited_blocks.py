@@ -121,21 +121,6 @@ def test_a_journal_is_called_in_threads_and_a_cancellation_does_not_cut_it() -> 
     assert program.came == (set(), 1, [GONE])
 
 
-def test_a_journal_forgets_what_is_deleted_after_a_cancellation() -> None:
-    journal = InMemoryJournal()
-    program = Program(turns, journal=journal)
-
-    async def main() -> None:
-        task = asyncio.create_task(program.hold(0))
-        while not program.under_way:
-            await asyncio.sleep(0)
-        await cancel(task, now())
-
-    asyncio.run(main())
-    assert journal.sessions_left_open == []
-    assert program.came == (set(), 1, [GONE])
-
-
 # The end of the event loop
 
 
@@ -208,7 +193,9 @@ def test_a_cancelled_scope_of_anyio_costs_no_session(
 
 
 @pytest.mark.parametrize("opens_after", [None, 3])
-def test_a_cancellation_at_any_turn_leaves_no_session_open(opens_after: float | None) -> None:
+def test_a_cancellation_at_any_turn_leaves_no_session_open_or_recorded(
+    opens_after: float | None,
+) -> None:
     async def main(turn: int) -> bool:
         task = asyncio.create_task(program.hold(3, opens_after=opens_after))
         await turns(turn)
@@ -218,8 +205,10 @@ def test_a_cancellation_at_any_turn_leaves_no_session_open(opens_after: float | 
 
     turn, is_cancelled = 1, True  # In turn 0 the block has not begun.
     while is_cancelled:
-        program = Program(turns, latency=4)
+        journal = InMemoryJournal()
+        program = Program(turns, latency=4, journal=journal)
         is_cancelled = asyncio.run(main(turn))
         assert program.came == (set(), 1, [GONE]), turn
+        assert journal.sessions_left_open == [], turn
         turn += 1
     assert turn > 10

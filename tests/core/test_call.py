@@ -1,20 +1,15 @@
 """A call: what its driver sees of it. `tests/proof` plays every schedule of attempts."""
 
-import json
-from pathlib import Path
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firecrawl_interact import core
 
-from . import random_calls
 from .scripted_transport import DESTROYED, SESSION_ID, log_records, response
 
 HEADERS = core.request_headers(None)
 REFUSED = core.ConnectFailedError("refused")
-RECORDED = json.loads(Path(__file__).with_name("recorded_calls.json").read_text())
 
 
 def call_of(
@@ -141,11 +136,3 @@ def test_a_pause_is_half_fixed_half_random_and_doubles_up_to_the_longest(
     most = min(longest, first * 2.0 ** min(retry_number, 1_000))
     pause = policy.pause(retry_number, lambda: chance)
     assert pause == pytest.approx(max(0.1, most / 2 + most / 2 * chance))
-
-
-# As it was
-
-
-@pytest.mark.parametrize("seed", range(random_calls.COUNT))
-def test_a_call_ends_as_it_was_recorded(seed: int) -> None:
-    assert random_calls.outcome_of(seed) == RECORDED[seed]

@@ -5,20 +5,26 @@ pyproject.toml.
 """
 
 import inspect
+import re
 import subprocess
 import sys
-from typing import get_type_hints
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar, get_type_hints
 
 import msgspec
 import pytest
 
+import firecrawl_interact
 from firecrawl_interact import core
 from firecrawl_interact.adapters import InMemoryJournal
 
 from .side_by_side import FunctionTransport
 
+ROOT = Path(__file__).parents[2]
 RECEIPT = core.DeletionReceipt(session_id="a")
 CLASSES = [one for name in core.__all__ if inspect.isclass(one := getattr(core, name))]
+ErrorT = TypeVar("ErrorT", bound=Exception)
 SLOW_TO_IMPORT = {"asyncio", "concurrent", "email", "http", "json", "socket", "ssl"}
 
 
@@ -31,8 +37,35 @@ def test_the_names_are_sorted_and_come_once_and_completion_knows_them() -> None:
     assert core.__all__ == sorted(set(core.__all__), key=in_order)
     names = {name for name, value in vars(core).items() if not inspect.ismodule(value)}
     public = {name for name in names if name[0] != "_"}
-    assert set(core.__all__) == public - {"TYPE_CHECKING"} | {"AsyncDeletions"}
+    assert set(core.__all__) == public - {"TYPE_CHECKING", "import_module"}
     assert set(core.__all__) <= set(dir(core))
+
+
+def kinds_of(kind: type[ErrorT]) -> Iterator[type[ErrorT]]:
+    """Yield a class of this library, exported or not, and all that derive from it."""
+    if kind.__module__.startswith("firecrawl_interact."):
+        yield kind
+    for below in kind.__subclasses__():
+        yield from kinds_of(below)
+
+
+def named_on(page: str, pattern: str) -> set[str]:
+    return set(re.findall(pattern, (ROOT / page).read_text(encoding="utf-8")))
+
+
+def test_each_error_is_exported_and_in_the_reference() -> None:
+    errors = {kind.__name__ for kind in kinds_of(core.FirecrawlInteractError)}
+    assert errors - {*core.__all__} == set()
+    assert errors - {*firecrawl_interact.__all__} == set()
+    assert errors - named_on("docs/reference/package.md", r":: (\w+Error)") == set()
+
+
+@pytest.mark.parametrize("page", ["docs/outcomes.md", "README.md", "README.ja.md"])
+def test_each_error_that_is_about_a_session_is_on_the_pages(page: str) -> None:
+    kinds = [kind for kind in kinds_of(core.DeleteSessionError) if not kind.__subclasses__()]
+    only_of_runs = {"NotTriedError"} if page.startswith("README") else set()
+    unnamed = {kind.__name__ for kind in kinds} - named_on(page, r"\w+Error")
+    assert unnamed == only_of_runs
 
 
 def test_a_name_that_is_not_there_is_an_ordinary_attribute_error() -> None:
@@ -90,6 +123,24 @@ def test_the_core_and_a_call_that_goes_well_load_nothing_slow_and_no_library() -
     done = subprocess.run(code, capture_output=True, text=True, check=True)
     loaded = {*done.stdout.split()} - {"firecrawl_interact"}
     assert loaded <= {*sys.stdlib_module_names} - {*SLOW_TO_IMPORT, "urllib"}
+
+
+A_PROGRAM = """
+import sys
+from firecrawl_interact import DeleteSession, Urllib3Transport, delete_session_from_environment
+
+DeleteSession(Urllib3Transport(), "fc-key").close()
+delete_session_from_environment(api_key="fc-key").close()
+print(*sys.modules)
+"""
+
+
+def test_a_program_that_deletes_loads_no_fake_no_journal_and_no_run() -> None:
+    code = [sys.executable, "-c", A_PROGRAM]
+    loaded = subprocess.run(code, capture_output=True, text=True, check=True).stdout
+    assert "firecrawl_interact.adapters.urllib3" in loaded
+    of_others = r"interact\.(?:adapters\.(?:asyncio|fakes|httpx|journals)|core\.(?:asyncio|runs))"
+    assert re.findall(of_others, loaded) == []
 
 
 def test_what_completion_shows_is_what_is_promised() -> None:

@@ -7,13 +7,14 @@ import pickle
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+import pytest
 from hypothesis import given, settings
 
 from firecrawl_interact.core import DeletionReceipt, Outcome, Response, request_headers, wire
 
 from ..proof.readers import FATES, Reading, read_outcome
 from .scripted_transport import SESSION_ID
-from .service_responses import KEYS, Sent, responses
+from .service_responses import KEYS, MEANINGS, Sent, responses
 
 FEWEST = 0.01  # the share of each class of outcome, at least
 HEADERS = {key: request_headers(key) for key in KEYS}
@@ -57,6 +58,12 @@ def check(response: Response, key: str = KEYS[0], session_id: str = SESSION_ID) 
     assert isinstance(outcome, DeletionReceipt) or str(outcome).isprintable()
     assert not [text for text in all_that_is_held(outcome) if key in text]
     return right
+
+
+@pytest.mark.parametrize("name", ["another team", "not found", "backend's 404", "bad gateway"])
+def test_every_status_means_what_a_plain_reader_makes_of_it(name: str) -> None:
+    for status in range(100, 1000):
+        check(Response(status, {}, MEANINGS[name].body))
 
 
 def classes_of(reading: Reading) -> Iterator[str]:

@@ -1,6 +1,6 @@
-"""What a call says of each response and failure: its words and its attributes.
+"""What a call makes of each response and failure: its outcome, its words and its attributes.
 
-Which class, fate and attributes each response gives: `test_fuzzed_responses`.
+Which attributes a variant of a response gives: `test_fuzzed_responses`.
 """
 
 import copy
@@ -14,8 +14,8 @@ import pytest
 from firecrawl_interact import core
 
 from .scripted_transport import NOT_FOUND, SESSION_ID, UNAVAILABLE, error_of, response
-from .service_responses import LIKE_GONE
-from .test_exports import CLASSES
+from .service_responses import LIKE_GONE, MEANINGS, Row
+from .test_exports import kinds_of
 
 GONE, UNTOUCHED, UNKNOWN = core.SessionFate
 WHAT_IT_MEANS = {
@@ -27,6 +27,23 @@ DELETE_AGAIN = "Delete it again. A retry is safe, and settles whether it is gone
 ADDRESS = core.UnexpectedResponseError.advice
 PAGE = "<pre>Cannot DELETE /v1/v2/interact/a</pre>"
 NO_KEY = response(401, {"success": False, "error": "Who?"}, {"retry-after": "7"})
+
+
+@pytest.mark.parametrize("row", MEANINGS.values(), ids=MEANINGS)
+def test_each_response_means_what_the_table_says(row: Row) -> None:
+    headers, retry = core.request_headers("fc-key"), core.RetryPolicy()
+    call = core.Call(row.session_id, headers=headers, retry=retry, random=lambda: 0.5)
+    assert call.begin_attempt(240)
+    error = call.read(core.Response(row.status, {}, row.body))
+    assert (error is not None) is row.is_retried
+    outcome = error or call.outcome
+    assert (type(outcome).__name__, outcome.session_fate.value) == (row.means, row.fate)
+
+
+def test_the_table_has_each_error_that_a_response_can_mean() -> None:
+    kinds = {kind.__name__ for kind in KINDS if issubclass(kind, core.ResponseError)}
+    meant = {row.means for row in MEANINGS.values()}
+    assert meant | {"ResponseError"} == kinds | {"DeletionReceipt"}
 
 
 @pytest.mark.parametrize(
@@ -131,9 +148,23 @@ def test_the_message_has_the_wait_if_the_response_asks_for_one() -> None:
     assert error_of(core.RateLimitError, response(429, {})).advice == "Delete it again in a minute."
 
 
+TO_CORRECT = {"InvalidSessionIdError", "BadRequestError", "UnauthorizedError", "ForbiddenError"}
+TO_CORRECT |= {"PaymentRequiredError", "UnexpectedResponseError"}
+TO_REPEAT = {"NotTriedError", "UnreachableError", "RateLimitError", "ServiceUnavailableError"}
+TO_REPEAT |= {"NotDeletedError", "SessionNotFoundError"}
+
+
+def test_an_error_says_whether_something_is_to_be_corrected_before_a_retry() -> None:
+    leaves = [kind for kind in KINDS if not kind.__subclasses__()]
+    assert {kind.__name__ for kind in leaves if kind.needs_correction} == TO_CORRECT
+    assert {kind.__name__ for kind in leaves if not kind.needs_correction} == TO_REPEAT
+    untrusted = core.UnreachableError("untrusted", SESSION_ID, transient=False)
+    assert untrusted.needs_correction
+
+
 # The errors as objects
 
-KINDS = [kind for kind in CLASSES if issubclass(kind, core.DeleteSessionError)]
+KINDS = list(kinds_of(core.DeleteSessionError))
 
 
 def example(kind: type[core.DeleteSessionError]) -> core.DeleteSessionError:

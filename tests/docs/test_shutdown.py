@@ -80,11 +80,17 @@ def ask(program: Program, order: str) -> str:
     return str(program.stdout and program.stdout.readline().strip())
 
 
-def end(program: Program, *signals: int) -> float:
+def end(program: Program, number: signal.Signals | None = None) -> float:
     """Let a program end without an error, and return how many seconds that takes."""
     began = time.monotonic()
-    for number in signals:
+    if number is not None:
         program.send_signal(number)
+        try:
+            program.wait(SOON)
+        except subprocess.TimeoutExpired:
+            # It came just before a read that has no timeout, and interrupted nothing.
+            began = time.monotonic()
+            program.send_signal(number)
     program.communicate(timeout=120)
     assert program.returncode == 0
     return time.monotonic() - began

@@ -85,9 +85,6 @@ def test_the_package_has_what_a_program_needs_and_completion_shows_nothing_else(
         home = core if name in core.__all__ else adapters
         assert getattr(firecrawl_interact, name) is getattr(home, name)
     assert {*adapters.__all__} <= names
-    for name, value in vars(core).items():
-        is_error = isinstance(value, type) and issubclass(value, core.FirecrawlInteractError)
-        assert name in names or not is_error
     assert {*dir(firecrawl_interact)} == {"__version__", "adapters", "core"} | names
 
 

@@ -14,6 +14,8 @@ from enum import Enum, auto
 from itertools import product
 from typing import NamedTuple, TypeAlias
 
+from ..core.service_responses import MEANINGS
+
 # --- what is so, whether anybody sees it or not ----------------------------------------------
 
 
@@ -128,8 +130,8 @@ class Statuses(NamedTuple):
     from_backend: Iterable[int]  # by the service's backend, and handed through
 
 
-NAMED = Statuses(  # those that the table of outcomes names, and the usual ones of a gateway
-    sent=(200, 302, 400, 401, 402, 403, 404, 408, 409, 410, 425, 429, 500, 502, 503),
+NAMED = Statuses(  # those of the table of all responses. What each means is said anew here.
+    sent=sorted({row.status for row in MEANINGS.values()}),
     from_backend=(401, 404, 429, 500),
 )
 ALL = Statuses(sent=range(200, 600), from_backend=range(200, 600))

@@ -1,6 +1,5 @@
 """What a request of a simulated run meets: responses, pages of gateways, and faults."""
 
-import json
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -11,6 +10,8 @@ from firecrawl_interact.core import (
     ConnectionLostError,
     TimedOutError,
 )
+
+from ..core.service_responses import MEANINGS
 
 
 class FaultyError(Exception):
@@ -39,18 +40,24 @@ def _unsent(words: str, *, transient: bool) -> Kind:
     return Kind(error=error, may_act=False, fails_as_outage=transient)
 
 
-def _failure(status: int, words: str, *, may_act: bool = True, outage: bool = False) -> Kind:
-    body = json.dumps({"success": False, "error": words}).encode()
-    return Kind(status, body, may_act=may_act, fails_as_outage=outage, is_spoken=outage)
+def _response(name: str) -> Kind:
+    """Return what the table of all responses has under this name."""
+    row = MEANINGS[name]
+    fails = row.is_retried and not row.is_served and row.means != "RateLimitError"
+    knows_service = row.means == "ServiceUnavailableError"
+    return Kind(
+        row.status,
+        row.body,
+        may_act=row.fate != "untouched",
+        fails_as_outage=fails,
+        is_a_page=fails and not knows_service,
+        is_spoken=fails and knows_service and bool(row.words),
+    )
 
 
 def limited(seconds: int) -> Kind:
     """Return a 429 that asks for a wait of so many seconds."""
     return LIMITED._replace(headers=(("retry-after", str(seconds)),))
-
-
-def _page(status: int, body: bytes = b"", *, may_act: bool = True) -> Kind:
-    return Kind(status, body, may_act=may_act, fails_as_outage=True, is_a_page=True)
 
 
 SERVED = Kind()
@@ -61,25 +68,20 @@ NO_CONNECTION = _unsent("no connection", transient=True)
 BAD_CERTIFICATE = _unsent("bad certificate", transient=False)
 NO_HTTP = Kind(error=lambda: BadResponseError("no HTTP", transient=False), fails_as_outage=True)
 FAULTY = Kind(error=lambda: FaultyError("the transport has a bug"))
-BROKEN_GATEWAY = Kind(502, b"<html>nginx</html>", fails_as_outage=True)
-STOPPING = _failure(502, "Browser is still stopping. Retry deletion shortly.", outage=True)
-BUSY = Kind(503, b"{}", headers=(("retry-after", "20"),), fails_as_outage=True)
-CONFLICT = _failure(409, "Browser operation conflicts.", outage=True)
-BACKEND = _failure(401, "Hangar request failed.", outage=True)
-NOT_A_UUID = Kind(500, b'{"success":false,"code":"UNKNOWN_ERROR"}', may_act=False)  # No id is one.
-BACKEND_404 = _failure(404, "Hangar request failed.", outage=True)
-NOT_DELETED = _failure(200, "Not stopped.")
-NOT_FOUND = _failure(404, "Browser session not found.")
-PAGES = (
-    _page(200, b"<html>Welcome</html>"),
-    _page(302),
-    _page(404, b"<html>Cannot DELETE</html>"),
-    _failure(404, "Route not found", outage=True)._replace(is_a_page=True, is_spoken=False),
-    _page(403, b"<html>", may_act=False),
-)
-UNAUTHORIZED = _failure(401, "Unauthorized: Invalid token", may_act=False)
-FORBIDDEN = _failure(403, "Forbidden.", may_act=False)
-LIMITED = _failure(429, "Rate limit exceeded.", may_act=False)
+BROKEN_GATEWAY = _response("bad gateway")
+STOPPING = _response("still stopping")
+BUSY = _response("busy")._replace(headers=(("retry-after", "20"),))
+CONFLICT = _response("conflict")
+BACKEND = _response("backend's 401")
+NOT_A_UUID = _response("no UUID")
+BACKEND_404 = _response("backend's 404")
+NOT_DELETED = _response("not deleted")
+NOT_FOUND = _response("not found")
+_PAGES = ("welcome", "redirect", "web framework's 404", "no such route", "forbidden")
+PAGES = tuple(map(_response, _PAGES))
+UNAUTHORIZED = _response("wrong key")
+FORBIDDEN = _response("another team")
+LIMITED = _response("rate limit")
 LIMITED_FOR_20 = limited(20)
 
 OUTAGES = (NO_CONNECTION, SILENCE, LOST, BROKEN_GATEWAY, BUSY, STOPPING)
