@@ -54,7 +54,7 @@ def lifetime() -> Picture:
     """Draw a session that is deleted though a response is lost, and one that never is."""
     age, ttl = 45, 600
     service = RecordingService(["fc-test"])
-    deleted, never_deleted = service.open_session(ttl=ttl), service.open_session(ttl=ttl)
+    deleted, never_deleted = (service.open_session(ttl=ttl, prompt_used=True) for _ in range(2))
     delete_session = deleter(service)
     service.advance(age)
     service.queue(LostResponse())

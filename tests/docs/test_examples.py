@@ -1,7 +1,7 @@
 """Every example of the documentation runs as a reader copies it, with nothing that is not shown.
 
-A section stands by itself, but for the pages about a transport and a journal of one's own: each is
-one program. The Japanese README has the code of the English one.
+A section stands by itself. What is too long for a page is a file in docs/examples, with its tests.
+The Japanese README has the code of the English one.
 """
 
 import re
@@ -17,17 +17,16 @@ INVISIBLE = re.compile(r"invisible-code|<!--[^>]*```")
 LANGUAGE = re.compile(r"^ *(?:```+|~~~+)([^`\n]+)$", re.MULTILINE)
 RUN = {"python", "console"}
 SHOWN = {"dockerfile", "ini", "text", "yaml"}
-ONE_PROGRAM = {"docs/write-your-own-transport.md", "docs/write-your-own-journal.md"}
+FILES = ["measuring_transport", "requests_transport", "sqlite_journal", "trio_driver"]
 WIDEST = 88
 SETS_UP = re.compile(r"make |cd |pip install |python3? -m venv|\. \.venv|git clone")
 
-# Those that take longest begin first.
-ENGLISH = sorted(set(PAGES) - {"README.ja.md"}, key=lambda page: (page not in ONE_PROGRAM, page))
+ENGLISH = sorted(set(PAGES) - {"README.ja.md"})
 
 PYTHON = {
     (page, "\n\n".join(code)): f"{page}: {title}"
     for page in ENGLISH
-    for title, text in ([("all of it", text_of(page))] if page in ONE_PROGRAM else sections(page))
+    for title, text in sections(page)
     if (code := blocks(text, "python"))
 }
 COMMANDS = {
@@ -36,6 +35,12 @@ COMMANDS = {
     for text in blocks(text_of(page), "console")
     if not all(SETS_UP.match(typed) for typed in commands_of(text))
 }
+
+
+@pytest.mark.enable_socket
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_beside_the_pages_passes_its_own_tests(name: str, tmp_path: Path) -> None:
+    run_python(text_of(f"docs/examples/{name}.py"), tmp_path)
 
 
 @pytest.mark.enable_socket

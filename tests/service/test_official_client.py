@@ -114,8 +114,8 @@ def test_its_awaited_delete_returns_an_object_for_json_and_raises_a_bare_error_f
     ("way", "call", "statuses"),
     [
         ("client", "delete_browser", [503, 504]),
-        ("client", "stop_interaction", [401, 503]),
-        ("awaited_client", "stop_interaction", [401, 503]),
+        ("client", "stop_interaction", [401, 404, 429, 503, 504]),
+        ("awaited_client", "stop_interaction", [401, 404, 429, 503, 504]),
         ("client", "interact", [200, 402, 503]),
         ("awaited_client", "interact", [200, 402, 503]),
     ],
@@ -135,6 +135,13 @@ def test_all_else_of_it_raises_at_once_and_without_the_id_of_a_session_that_runs
             ended(getattr(client, call)(str(uuid.uuid4()), **options))
         assert session_id not in f"{raised.value!r} {vars(raised.value)}"
     assert (len(service.requests), service.is_open(session_id)) == (len(statuses), True)
+
+
+def test_its_stop_returns_an_object_for_a_200_without_success(
+    service: FakeService, client: Untyped
+) -> None:
+    service.queue(Reply(200, json=FAILURE))
+    assert client.stop_interaction(str(uuid.uuid4())).success is False
 
 
 # What it gives when nothing was opened

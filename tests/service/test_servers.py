@@ -1,4 +1,10 @@
-"""What a server does with open sessions at a deploy, with the code of the page about servers."""
+"""What a server does with open sessions at a deploy, with the code of the page about servers.
+
+The page's other rows were played by hand on 2026-12-02: python==3.13.5 litestar==2.25.0
+quart==0.23.1 uvicorn==0.54.0 flask==3.1.3 django==6.1.3 gunicorn==27.0.1 uvicorn-worker==0.4.0
+gevent==26.9.0 aiohttp==3.14.5 hypercorn==0.18.0 celery==5.7.0 rq==3.0.0 dramatiq==2.2.1. Lambda:
+SIGSTOP, SIGKILL.
+"""
 
 import os
 import socket

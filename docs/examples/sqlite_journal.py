@@ -1,23 +1,9 @@
-# Write your own journal
+"""A journal in SQLite, and the conformance suite that tests it.
 
-Keep open sessions in a store of your own, such as DynamoDB or etcd.
-`DeleteSession(journal=...)` calls `opened` and `gone`. For a sweep, add `orphans`, `adopt_orphans` and `close`.
+Call `create_database("sessions.db")` once. Then pass
+`SqliteJournal("sessions.db", service="https://api.firecrawl.dev")` to your `DeleteSession`.
+"""
 
-## What a journal promises
-
-| Promise | How the journal of this page keeps it |
-|---|---|
-| A record outlives a killed process. | `opened` returns after the commit. |
-| A living owner keeps its sessions. | A heartbeat renews them. |
-| Each orphan goes to one sweep. | One conditional `UPDATE` adopts it. |
-| A sweep takes only its own label. | Each row has the label (`service`). |
-| A failing store is a `JournalError`. | `_execute` translates errors. |
-
-A killed process can't report its death. So an owner writes a new value, its *heartbeat*, into its rows four times per *lease* (60 seconds). A sweep watches the rows of others for a whole lease, and adopts those whose value hasn't changed. So clocks are never compared.
-
-## A journal in SQLite
-
-```python
 import os
 import re
 import sqlite3
@@ -25,10 +11,14 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
+from pathlib import Path
+
+import pytest
 
 from firecrawl_interact import InvalidSessionIdError, JournalError
+from firecrawl_interact.adapters.conformance import JournalTests
 from firecrawl_interact.core import checked_session_id
 
 TABLE = """CREATE TABLE sessions (
@@ -47,6 +37,7 @@ os.register_at_fork(
 
 
 def create_database(path: str) -> None:
+    """Create the table, once."""
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(TABLE)
 
@@ -54,9 +45,7 @@ def create_database(path: str) -> None:
 class SqliteJournal:
     """A row for each open session."""
 
-    def __init__(
-        self, path: str, *, service: str | None = None, lease: float = 60
-    ) -> None:
+    def __init__(self, path: str, *, service: str | None = None, lease: float = 60) -> None:
         self._path, self._lease = path, lease
         self._service = re.sub("(/v2|/)*$", "", service or "")
         self._begin()
@@ -67,19 +56,23 @@ class SqliteJournal:
         return make, (self._path,)
 
     def opened(self, session_id: str, /) -> None:
+        """Record an open session."""
         checked_session_id(session_id)
         values = self._service, session_id, self._living(), uuid.uuid4().hex
         self._execute("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)", *values)
 
     def gone(self, session_id: str, /) -> None:
+        """Remove a session that is gone."""
         with suppress(InvalidSessionIdError):  # It was never recorded.
             delete = "DELETE FROM sessions WHERE service = ? AND session_id = ?"
             self._execute(delete, self._service, checked_session_id(session_id))
 
     def orphans(self) -> list[str]:
+        """Return what dead owners left open."""
         return [session_id for session_id, *_ in self._watched()]
 
     def adopt_orphans(self) -> Iterator[str]:
+        """Become the owner of each orphan, and give its id."""
         adopt = """UPDATE sessions SET owner = ?, beat = ?
             WHERE session_id = ? AND beat = ? RETURNING session_id"""
         for session_id, _, beat in self._watched():
@@ -88,6 +81,7 @@ class SqliteJournal:
                 yield session_id
 
     def close(self) -> None:
+        """Leave what is still recorded to a sweep."""
         owner = self._owner
         self._begin()
         with suppress(JournalError):  # They become orphans after a lease.
@@ -126,32 +120,20 @@ class SqliteJournal:
     def _execute(self, statement: str, *values: str) -> list[Row]:
         name = f"file:{self._path}?mode=rw"
         try:
-            with _in_use, closing(sqlite3.connect(name, uri=True)) as connection:
-                with connection:
-                    return connection.execute(statement, values).fetchall()
+            with _in_use, closing(sqlite3.connect(name, uri=True)) as connection, connection:
+                return connection.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             session_id = values[1] if statement.startswith("INSERT") else None
             message = f"the database fails: {error}"
             raise JournalError(message, session_id=session_id) from error
-```
 
-It keeps `scrape:` ids like any other. Call `create_database("sessions.db")` once. Then pass `SqliteJournal("sessions.db", service="https://api.firecrawl.dev")` as `journal` to your `DeleteSession`. The label is normally the API URL.
 
-## Prove it
-
-Install the suite with `pip install ".[conformance]"`, and run the class with `pytest`. It kills, pauses and forks processes, and makes the store unavailable. `lease` is the time until a dead process's sessions are orphans. A short one lets the suite end within a minute or two.
-
-```python
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
-import pytest
-
-from firecrawl_interact.adapters.conformance import JournalTests
+# From here on, it is tested.
 
 
 class TestSqliteJournal(JournalTests):
+    """The conformance suite: `pytest sqlite_journal.py`."""
+
     lease = 2
 
     @pytest.fixture(autouse=True)
@@ -160,15 +142,14 @@ class TestSqliteJournal(JournalTests):
         create_database(str(self.path))
 
     def make_journal(self, service: str) -> SqliteJournal:
+        """Return a new owner."""
         return SqliteJournal(str(self.path), service=service, lease=self.lease)
 
     @contextmanager
     def outage(self) -> Iterator[None]:
+        """Make the database unavailable."""
         elsewhere = self.path.rename(self.path.with_name("elsewhere"))
         try:
             yield
         finally:
             elsewhere.rename(self.path)
-```
-
-Without `outage`, the suite skips its tests. `known` works [as for a transport](write-your-own-transport.md#prove-it).
