@@ -7,6 +7,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 from types import FrameType
 from typing import Any
@@ -14,7 +15,14 @@ from unittest.mock import Mock
 
 import pytest
 
-from firecrawl_interact.core import ConnectionLostError, NotTriedError, Response, SessionFate
+from firecrawl_interact.core import (
+    ConnectionLostError,
+    Deletions,
+    NotTriedError,
+    Outcome,
+    Response,
+    SessionFate,
+)
 
 from ..simulation import virtual_time
 from .scripted_transport import DESTROYED, response
@@ -236,3 +244,58 @@ def test_another_thread_is_refused_and_the_run_goes_on(is_closed: bool) -> None:
     thread.join(LONG)
     gone = SessionFate.GONE
     assert outcomes == ([("a", gone)] if is_closed else [("a", gone), ("b", gone)])
+
+
+def note(told: list[str], outcome: Outcome) -> None:
+    told.append(outcome.session_id)
+
+
+def interrupted_at(line: int, deletions: Deletions) -> bool:
+    """Ask for the outcomes. Return whether a Ctrl-C came, at a line of the caller's thread."""
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:  # Any: it returns itself
+        if not frame.f_globals["__name__"].startswith("firecrawl_interact.core"):
+            return None
+        if event == "line" and next(lines) == line:
+            raise KeyboardInterrupt
+        return trace
+
+    lines, tracer = count(), sys.gettrace()
+    sys.settrace(trace)
+    try:
+        for _ in deletions:
+            pass
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(tracer)
+    return False
+
+
+@pytest.mark.filterwarnings(
+    "ignore:.*never awaited", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+def test_an_interruption_at_any_line_locks_no_run_and_loses_one_id_at_most() -> None:
+    def respond(session_id: str) -> Response:
+        is_first = transport.sent.count(session_id) == 1
+        return not_deleted if session_id == "b" and is_first else DESTROYED
+
+    def ids() -> Iterator[str]:
+        for session_id in "abcd":
+            taken.append(session_id)
+            yield session_id
+
+    not_deleted, lost = response(200, {"success": False}), 0
+    for line in count():
+        transport, taken, told = FunctionTransport(respond), list[str](), list[str]()
+        tell = partial(note, told)
+        deletions = many(transport, concurrency=2, on_outcome=tell)(ids())
+        was_interrupted = interrupted_at(line, deletions)
+        left = [outcome.session_id for outcome in deletions]
+        deletions.close()
+        assert len({*taken} - {*told, *left}) <= 1
+        assert len(told) == len({*told})
+        lost += len({*taken} - {*told, *left})
+        if not was_interrupted:
+            break
+    assert lost < line / 4
