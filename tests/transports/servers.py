@@ -41,6 +41,12 @@ def server_tls(*hosts: str) -> ssl.SSLContext:
     return context
 
 
+def http_2_tls() -> ssl.SSLContext:
+    context = server_tls("127.0.0.1")
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
 @functools.cache
 def client_tls() -> ssl.SSLContext:
     context = ssl.create_default_context()

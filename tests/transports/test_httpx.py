@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -9,6 +10,9 @@ import httpx
 import httpx2
 import pytest
 import requests
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import RequestReceived
 
 from firecrawl_interact import (
     AsyncDeleteManySessions,
@@ -21,12 +25,13 @@ from firecrawl_interact import (
     LoopbackService,
     SessionNotFoundError,
 )
-from firecrawl_interact.adapters.conformance.server import FaultFunction, FaultServer
+from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction, FaultServer
 from firecrawl_interact.adapters.conformance.wire_faults import (
     resets_with_the_request_unread,
     responds,
     sends,
     sends_and_closes,
+    stays_silent,
 )
 from firecrawl_interact.core import (
     ConnectFailedError,
@@ -46,6 +51,7 @@ from .servers import (
     bug,
     client_tls,
     has_a_bug,
+    http_2_tls,
     names_in,
     server_tls,
     shown_by,
@@ -163,6 +169,60 @@ def test_the_client_is_open_after_a_call_a_block_a_run_and_an_error(program: Pro
         assert program.wait(program.client.get(other.api_url)).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "fault", [responds(), stays_silent, sends_and_closes(b""), sends(OK + b"X\r\n\r\n")]
+)
+def test_its_only_connection_is_free_after_whatever_happens(
+    program: Program, fault: FaultFunction
+) -> None:
+    with FaultServer(fault) as server:
+        limits = program.package.Limits(max_connections=1)
+        transport = program.transport(server.api_url, limits=limits)
+        with suppress(TransportError):
+            program.wait(transport.send(REQUEST, 0.5))
+        assert program.wait(program.client.get(server.api_url)).status_code == 200
+
+
+def test_a_request_that_waits_for_the_programs_only_connection_was_not_sent(
+    program: Program,
+) -> None:
+    with FaultServer() as server:
+        limits = program.package.Limits(max_connections=1)
+        transport = program.transport(server.api_url, limits=limits)
+        request = program.client.build_request("GET", server.api_url)
+        response = program.wait(program.client.send(request, stream=True))
+        with pytest.raises(ConnectFailedError) as caught:
+            program.wait(transport.send(REQUEST, 0.2))
+        program.wait(response.aclose() if program.is_awaited else response.close())
+        assert caught.value.transient
+        assert program.send(transport).status == 200
+
+
+def speaks_http_2(connection: Connection) -> None:
+    """Serve each request well, over HTTP/2."""
+    http_2 = H2Connection(H2Configuration(client_side=False))
+    http_2.initiate_connection()
+    connection.send(http_2.data_to_send())
+    while data := connection.sock.recv(65536):
+        for event in http_2.receive_data(data):
+            if isinstance(event, RequestReceived):
+                http_2.send_headers(event.stream_id, [(":status", "200")], end_stream=True)
+        connection.send(http_2.data_to_send())
+
+
+def test_http_2_is_refused_and_the_programs_own_requests_go_over_the_same_connection(
+    program: Program,
+) -> None:
+    with FaultServer(speaks_http_2, tls=http_2_tls()) as server:
+        transport = program.transport(server.api_url, http2=True, verify=client_tls())
+        for _ in range(2):
+            error = program.fails(transport)
+            assert "HTTP/2. Pass one with http2=False" in str(error)
+            assert (error.sent, error.transient) == (False, False)
+            assert program.wait(program.client.get(server.api_url)).status_code == 200
+        assert server.connections == 1
+
+
 def test_surplus_bytes_after_a_response_to_the_program_are_no_response(program: Program) -> None:
     surplus = OK + b'Content-Length: 16\r\n\r\n{"success":true}'
     with FaultServer(responds(surplus=surplus)) as server:
@@ -172,15 +232,12 @@ def test_surplus_bytes_after_a_response_to_the_program_are_no_response(program: 
         assert [request.connection for request in server.requests] == [1, 2]
 
 
-@pytest.mark.parametrize("says", ["HTTP/2", "does not verify", "is closed"])
-def test_nothing_is_sent_over_http_2_to_an_unverified_server_or_by_a_closed_client(
+@pytest.mark.parametrize("says", ["does not verify", "is closed"])
+def test_nothing_is_sent_to_an_unverified_server_or_by_a_closed_client(
     program: Program, says: str
 ) -> None:
-    speaks_http_2 = server_tls("127.0.0.1")
-    speaks_http_2.set_alpn_protocols(["h2"])
-    options = {"http2": says == "HTTP/2", "verify": says == "HTTP/2" and client_tls()}
-    with FaultServer(resets_with_the_request_unread, tls=speaks_http_2) as server:
-        transport = program.transport(server.api_url, **options)
+    with FaultServer(resets_with_the_request_unread, tls=server_tls()) as server:
+        transport = program.transport(server.api_url, verify=False)
         if says == "is closed":
             program.close_client()
         error = program.fails(transport)
