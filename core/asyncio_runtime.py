@@ -5,13 +5,13 @@ import contextvars
 import logging
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, TypeVar
 
 from .arguments import checked_result
-from .driver import Operation, Runtime
+from .driver import Driver, Operation, Runtime
 from .log import log
 
 T = TypeVar("T")
@@ -26,7 +26,8 @@ class AsyncioRuntime(Runtime):
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Future[Any]] = set()  # Any: of each result
-        self._open: dict[Operation, asyncio.AbstractEventLoop] = {}  # by open scope, with its loop
+        # By open scope, with its event loop.
+        self._open: dict[Operation, tuple[asyncio.AbstractEventLoop, Driver[Any]]] = {}
 
     def __reduce__(self) -> tuple[type[Runtime], tuple[()]]:  # A copy has no open scopes.
         return type(self), ()
@@ -73,13 +74,13 @@ class AsyncioRuntime(Runtime):
             raise cancellation from failure
         return task.result()
 
-    def note_open(self, operation: Operation) -> None:  # noqa: D102
-        self._open[operation] = asyncio.get_running_loop()
+    def note_open(self, operation: Operation, driver: Driver[Any]) -> None:  # noqa: D102
+        self._open[operation] = asyncio.get_running_loop(), driver
 
     def note_end(self, operation: Operation) -> None:  # noqa: D102
         self._open.pop(operation, None)
 
-    async def end_open(self, end: Callable[[Operation], Coroutine[Any, Any, None]]) -> None:
+    async def end_open(self) -> None:
         """Wait until the scopes of this event loop have ended. End those that stay open.
 
         A server cancels its handlers when it ends, and closes at once. Their blocks notice some
@@ -96,14 +97,15 @@ class AsyncioRuntime(Runtime):
                 text = "closing deletes the sessions of %d blocks that are still open"
                 log(logging.WARNING, text, len(left))
                 for operation in left:
-                    operation.deleted_by_close = self._task(end(operation))
+                    _, driver = self._open[operation]
+                    operation.deleted_by_close = self._task(driver.end_scope(operation))
             if tasks := [task for task in [*self._tasks] if task.get_loop() is loop]:
                 await asyncio.wait(tasks)
 
     def _open_here(self) -> list[Operation]:
         """Return the operations of this event loop's open scopes. Other loops have others."""
         here, scopes = asyncio.get_running_loop(), [*self._open.items()]  # Threads may change it.
-        mine = [operation for operation, loop in scopes if loop is here]
+        mine = [operation for operation, (loop, _) in scopes if loop is here]
         return [one for one in mine if one.session_id and one.deleted_by_close is None]
 
     def _task(self, awaitable: Awaitable[T]) -> asyncio.Future[T]:

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from .arguments import check_callback, check_methods, check_type, checked_result
+from .arguments import check_callback, check_function, check_methods, check_type, checked_result
 from .call import Call
 from .errors import Outcome, SessionNotFoundError, UnexpectedResponseError, UnreachableError
 from .headers import RequestHeaders
@@ -56,13 +56,13 @@ class Runtime:
         """Call a method of the journal, which may block: in a thread if this one may not."""
         return function(*arguments)
 
-    def note_open(self, operation: "Operation") -> None:
-        """Note that a scope is open, and which operation its end will make."""
+    def note_open(self, operation: "Operation", driver: "Driver[Any]") -> None:
+        """Note that a scope is open, and whose."""
 
     def note_end(self, operation: "Operation") -> None:
         """Note that the block of the scope has ended."""
 
-    async def end_open(self, end: Callable[["Operation"], Coroutine[Any, Any, None]]) -> None:
+    async def end_open(self) -> None:
         """Wait for open scopes, and end those that stay open. This one leaves them open."""
 
 
@@ -104,6 +104,7 @@ class Driver(msgspec.Struct, Generic[TransportT], frozen=True):
         check_type("retry", self.retry, RetryPolicy)
         check_type("headers", self.headers, RequestHeaders)
         check_callback(self.on_outcome)
+        check_function("random", self.random)
         if self.journal is not None:
             check_methods("journal", self.journal, ["opened", "gone"], "Take a FileJournal.")
 
@@ -172,7 +173,7 @@ class Driver(msgspec.Struct, Generic[TransportT], frozen=True):
 
     async def close(self) -> None:
         """End the open scopes. Then close the transport and the journal, if they can be closed."""
-        await self.runtime.end_open(self._end_open)
+        await self.runtime.end_open()
         try:
             name = "aclose" if self.runtime.is_awaited else "close"
             if close_transport := getattr(self.transport, name, None):
@@ -181,7 +182,7 @@ class Driver(msgspec.Struct, Generic[TransportT], frozen=True):
             if close_journal := getattr(self.journal, "close", None):
                 await self.runtime.in_thread(close_journal)
 
-    async def _end_open(self, operation: Operation) -> None:
+    async def end_scope(self, operation: Operation) -> None:
         """Delete the session of a scope that stays open. No caller gets its outcome."""
         with suppress(Exception):  # What the delete raises has been told.
             outcome = await self.finish(operation, self.perform(operation))

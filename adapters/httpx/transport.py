@@ -4,17 +4,18 @@ Neither is imported here, because a program that has a client has its package.
 """
 
 import sys
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from firecrawl_interact.core import transport as port
 from firecrawl_interact.core.driver import run_sync
-from firecrawl_interact.core.transport import Request, Response
 
 from ..api_url import parse_api_url
 from ..http import connection as http
 from ..http.framing import body_length
+from ..http.tracebacks import drop_frames
 from ..system_time import AsyncSystemTime, SystemTime
 
 if TYPE_CHECKING:
@@ -29,60 +30,33 @@ class _KeptConnectionError(Exception):
     """The client chose a connection that was used before. Nothing was sent over it."""
 
 
-class _Exchange:
-    """One request: how far it is, when it must end, and the body so far.
+class _Steps:
+    """How far a request is, if the client's transport reports that (the extension `trace`)."""
 
-    httpx sends through httpcore, which reports each step to `note` (its extension `trace`). Another
-    transport of the client reports nothing, so that each of its failures counts as sent.
-    """
-
-    def __init__(self, timeout: float) -> None:
-        self.timeout, self.deadline = timeout, monotonic() + timeout
-        self.body = b""
-        self.is_connecting = False  # or has a connection of its own
-        self.is_sent = False  # or part of it
-        self.stream: Any = None  # Any: its connection, of httpcore
+    is_connecting = False  # or has a connection of its own
+    is_verified = True
+    is_sent = False  # or part of it
 
     def note(self, event: str, info: dict[str, Any]) -> None:  # Any: as httpcore has it
-        """Take note of a step, and stop the client before one that may give a wrong fate."""
+        """Take note of a step, and refuse to send what may get a wrong fate."""
         match event.split("."):
             case [_, "connect_tcp" | "connect_unix_socket", "started"]:
                 self.is_connecting = True
-            case [_, "connect_tcp" | "connect_unix_socket" | "start_tls", "complete"]:
-                self._limit_reads(info["return_value"])
-            case [_, "start_tls", "started"] if not info["ssl_context"].check_hostname:
-                advice = "nothing was sent: the client does not verify certificates"
-                raise port.ConnectFailedError(advice, transient=False)
-            case [layer, "send_request_headers", "started"] if info["request"].method != b"CONNECT":
-                self._begin_sending(layer)
-            case [_, "receive_response_headers", "complete"]:
-                fields = info["return_value"][3]  # The client would keep the cookies among them.
-                fields[:] = [field for field in fields if field[0].lower() != b"set-cookie"]
+            case [_, "start_tls", "started"]:
+                self.is_verified &= info["ssl_context"].check_hostname
+            case ["http2", "send_request_headers", "started"]:
+                raise _not_sent("the client uses HTTP/2. Pass one with http2=False")
+            case [_, "send_request_headers", "started"] if info["request"].method != b"CONNECT":
+                if not self.is_connecting:  # Surplus bytes in it would be taken for our response.
+                    raise _KeptConnectionError
+                if not self.is_verified:
+                    raise _not_sent("the client does not verify certificates")
+                if self.is_sent:
+                    raise port.ConnectionLostError("the client's transport would send it again")
+                self.is_sent = True
 
     async def note_awaited(self, event: str, info: dict[str, Any]) -> None:  # Any: as above
         self.note(event, info)
-
-    def _limit_reads(self, stream: Any) -> None:  # Any: of httpcore
-        """Give each read the time that is left, because httpcore gives each the whole timeout."""
-        self.stream, read = stream, stream.read
-        stream.read = lambda size, timeout=None: read(size, http.seconds_until(self.deadline))
-
-    def _begin_sending(self, layer: str) -> None:
-        if layer == "http2":
-            advice = "nothing was sent: the client uses HTTP/2. Pass one with http2=False"
-            raise port.ConnectFailedError(advice, transient=False)
-        if self.is_sent:
-            raise port.ConnectionLostError("no response: the client's transport would retry")
-        if not self.is_connecting:  # Surplus bytes in it would be taken for our response.
-            raise _KeptConnectionError
-        self.is_sent = True
-
-    def add(self, piece: bytes) -> None:
-        """Add a piece of the body."""
-        http.seconds_until(self.deadline)
-        if len(self.body) + len(piece) > port.MAX_BODY_BYTES:
-            raise port.BadResponseError(f"more than {port.MAX_BODY_BYTES} bytes in the body")
-        self.body += piece
 
 
 class _HttpxTransport(Generic[ClientT]):
@@ -102,9 +76,9 @@ class _HttpxTransport(Generic[ClientT]):
         packages = [one for one in loaded if isinstance(client, getattr(one, kind))]
         if not packages:
             came = repr(client) if isinstance(client, type) else type(client).__name__
+            advice = "An AsyncClient is for AsyncHttpxTransport, and a Client for HttpxTransport"
             raise TypeError(
-                f"client must be an httpx2.{kind} or httpx.{kind}, not {came}. The extra httpx"
-                " brings httpx2: pip install '.[httpx]' in a clone of the project"
+                f"client must be an httpx2.{kind} or httpx.{kind}, not {came}. {advice}"
             )
         self._package: Any = packages[0]  # Any: either module
         self._client: Any = client  # Any: of either
@@ -119,106 +93,94 @@ class _HttpxTransport(Generic[ClientT]):
         return f"{type(self).__name__}({self.api_url!r}, client={type(self._client).__name__})"
 
     async def _exchange(
-        self, request: Request, timeout: float, limit: AbstractAsyncContextManager[object]
-    ) -> Response:
+        self, request: port.Request, timeout: float, limit: AbstractAsyncContextManager[object]
+    ) -> port.Response:
         """Send a request, and return its response. With a `Client` this never suspends."""
-        exchange, handled = _Exchange(timeout), sys.exception()
+        steps, handled, deadline = _Steps(), sys.exception(), monotonic() + timeout
         try:
             async with limit:
-                response = await self._begin(request, exchange)
+                response = await self._begin(request, timeout, steps)
                 try:
                     headers = _checked_headers(response)
-                    await self._read(response, exchange)
+                    body = await self._read(response, deadline)
                 finally:
-                    await self._close(response)
+                    await response.aclose() if self._is_awaited else response.close()
         except BaseException as error:
-            if exchange.stream is not None:  # httpcore leaves it open if a handshake is cancelled.
-                await self._close(exchange.stream)
-            http.drop_frames_of_bug(error, [*request.headers.values()])
-            if failure := self._failure(error, exchange, handled):
-                raise failure  # noqa: B904 - it has its cause
-            raise
-        return Response(response.status_code, headers, exchange.body)
+            drop_frames(error, handled)
+            of_httpx = self._package.HTTPError | self._package.StreamError | TimeoutError
+            if not isinstance(error, of_httpx):
+                raise
+            raise self._failure(error, steps) from (None if steps.is_sent else error)
+        return port.Response(response.status_code, headers, body)
 
-    async def _read(self, response: Any, exchange: _Exchange) -> None:  # Any: of the package
-        if response.is_stream_consumed:  # by a hook or a mock
-            exchange.add(response.content)
-        elif response.is_closed:  # because a hook raised
-            return
-        elif self._is_awaited:
-            async for piece in response.aiter_raw():
-                exchange.add(piece)
-        else:
-            for piece in response.iter_raw():
-                exchange.add(piece)
-
-    async def _close(self, what: Any) -> None:  # Any: of the package, or of httpcore
-        if self._is_awaited:
-            await what.aclose()
-        else:
-            what.close()
-
-    async def _begin(self, request: Request, exchange: _Exchange) -> Any:  # Any: of the package
-        """Send a request over a new connection, with nothing that the client has by default."""
+    async def _begin(self, request: port.Request, timeout: float, steps: _Steps) -> Any:
+        """Send a request over a new connection. Any: the response, of the package."""
         if self._client.is_closed:
-            raise port.ConnectFailedError("nothing was sent: the client is closed", transient=False)
-        timeout, connect = exchange.timeout, min(exchange.timeout, _CONNECT_TIMEOUT)
-        sent = self._package.Request(
+            raise _not_sent("the client is closed")
+        # The client closes what it cannot connect to, if its own time ends first.
+        connect = min(0.9 * timeout, _CONNECT_TIMEOUT)
+        sent = self._package.Request(  # without what the client adds to its own
             request.method,
             f"{self._api_url}{request.path}",
             headers={"User-Agent": "firecrawl-interact", **request.headers, "Connection": "close"},
             extensions={
                 "timeout": {"connect": connect, "pool": connect, "read": timeout, "write": timeout},
-                "trace": exchange.note_awaited if self._is_awaited else exchange.note,
+                "trace": steps.note_awaited if self._is_awaited else steps.note,
             },
         )
         while True:
-            http.seconds_until(exchange.deadline)
             try:
                 response = self._client.send(sent, stream=True, auth=None, follow_redirects=False)
                 return await response if self._is_awaited else response
-            except _KeptConnectionError:  # httpcore has closed it.
+            except _KeptConnectionError:  # The client closes it, and takes the next one.
                 continue
             except self._package.HTTPStatusError as error:  # of a hook: here, a status is data
                 return error.response
 
-    def _failure(
-        self, error: BaseException, exchange: _Exchange, handled: BaseException | None
-    ) -> port.TransportError | None:
-        """Return what an error means, if it is one of httpx."""
-        reason: Exception = ConnectionError(type(error).__name__)
-        link: BaseException | None = error
-        while link is not None and link is not handled:
-            if isinstance(link, OSError):
-                reason = link
-            link = link.__cause__ or link.__context__
-        if not isinstance(error, self._package.HTTPError | self._package.StreamError | OSError):
-            return None
-        if exchange.is_connecting and not exchange.is_sent:
+    async def _read(self, response: Any, deadline: float) -> bytes:  # Any: of the package
+        if response.is_stream_consumed:  # by a hook or a mock
+            return bytes(response.content)
+        if response.is_closed:  # because a hook raised
+            return b""
+        body = b""
+        pieces = response.aiter_raw() if self._is_awaited else _each(response.iter_raw())
+        async for piece in pieces:
+            http.seconds_until(deadline)
+            body += piece
+            if len(body) > port.MAX_BODY_BYTES:
+                raise port.BadResponseError(f"more than {port.MAX_BODY_BYTES} bytes in the body")
+        return body
+
+    def _failure(self, error: Exception, steps: _Steps) -> port.TransportError:
+        """Return what an error of the package means."""
+        certain = self._package.PoolTimeout | self._package.UnsupportedProtocol
+        if not steps.is_sent and (steps.is_connecting or isinstance(error, certain)):
+            reason: BaseException | None = error  # until there is one of the system, or of TLS
+            while reason is not None and not isinstance(reason, OSError):
+                reason = reason.__cause__ or reason.__context__
             to = f"{self._api_url.host}:{self._api_url.port}"
-            failure: port.TransportError = http.connect_error(to, reason)
-            failure.__cause__ = error
-            return failure
+            return http.connect_error(to, reason or ConnectionError(type(error).__name__))
         late = self._package.TimeoutException | TimeoutError
         kind = port.TimedOutError if isinstance(error, late) else port.ConnectionLostError
-        failure = kind(f"no whole response: {type(error).__name__} of {self._package.__name__}")
-        failure.__cause__ = None  # The text of the error may quote the response, and so the key.
-        return failure
+        # The text of the error may quote the response, and so the key.
+        return kind(f"no whole response: {type(error).__name__} of {self._package.__name__}")
 
 
 class HttpxTransport(_HttpxTransport["httpx2.Client | httpx.Client"], SystemTime):
     """A blocking `Transport` over a `Client` of httpx2 or httpx, which it never closes.
 
     The client's proxies, certificates, `event_hooks` and instrumentation hold. Its `base_url`,
-    cookies, `auth`, headers, `params`, timeouts and redirects do not. Each request has a connection
-    of its own, over HTTP/1.1. Threads can share it. It cannot be pickled, because a client cannot.
-    `api_url` and `allow_plain_http` are those of `Urllib3Transport`.
+    cookies, `auth`, headers, `params`, timeouts and redirects do not, but it keeps the cookies that
+    Firecrawl sets. `timeout` holds for each read of a response's head, and AsyncHttpxTransport's
+    for the whole exchange. Each request has a connection of its own, over HTTP/1.1. Threads can
+    share it. It cannot be pickled, because a client cannot. `api_url` and `allow_plain_http` are
+    those of `Urllib3Transport`.
     """
 
     _is_awaited = False
 
-    def send(self, request: Request, timeout: float) -> Response:
-        """Send one request, and return the response within `timeout` seconds.
+    def send(self, request: port.Request, timeout: float) -> port.Response:
+        """Send one request, and return the response.
 
         Raises:
             TransportError: no response came. `sent` says whether Firecrawl may have acted.
@@ -233,11 +195,20 @@ class AsyncHttpxTransport(
 
     _is_awaited = True
 
-    async def send(self, request: Request, timeout: float) -> Response:
+    async def send(self, request: port.Request, timeout: float) -> port.Response:
         """Send one request, as `HttpxTransport.send` does."""
         import asyncio  # noqa: PLC0415 - as in `AsyncSystemTime`
 
         return await self._exchange(request, timeout, asyncio.timeout(timeout))
+
+
+async def _each(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+
+
+def _not_sent(reason: str) -> port.ConnectFailedError:
+    return port.ConnectFailedError(f"nothing was sent: {reason}", transient=False)
 
 
 def _checked_headers(response: Any) -> dict[str, str]:  # Any: of the package

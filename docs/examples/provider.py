@@ -12,6 +12,7 @@ import atexit
 import logging
 import os
 import threading
+import time
 
 from firecrawl import Firecrawl  # type: ignore[import-untyped]  # it has no types
 
@@ -27,7 +28,6 @@ from firecrawl_interact import (
 )
 
 API_URL = os.environ.get("FIRECRAWL_API_URL") or "https://api.firecrawl.dev"
-ONE_TRY = RetryPolicy(max_attempts=1, attempt_timeout=5)
 TEN_SECONDS = RetryPolicy(deadline=9)  # and a second for all else
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class FirecrawlProvider:
         self._firecrawl = Firecrawl(api_url=API_URL, max_retries=1)
         self._journal = FileJournal(directory, service=API_URL)
         self._delete_session = delete_session_from_environment(journal=self._journal)
-        self._open: set[str] = set()
+        self._open: dict[str, int] = {}  # by session, the process that opened it
         threading.Thread(target=self._sweep, daemon=True).start()
         atexit.register(self.emergency_cleanup)
 
@@ -51,7 +51,7 @@ class FirecrawlProvider:
         except JournalError:
             self.close_session(browser.id)
             raise
-        self._open.add(browser.id)
+        self._open[browser.id] = os.getpid()
         return {"session_id": browser.id, "cdp_url": browser.cdp_url}
 
     def close_session(self, session_id: str, retry: RetryPolicy = TEN_SECONDS) -> bool:
@@ -62,17 +62,23 @@ class FirecrawlProvider:
             if error.session_fate is not SessionFate.GONE:
                 log.warning("Not confirmed: %s", error)
                 return False
-        self._open.discard(session_id)
+        self._open.pop(session_id, None)
         return True
 
     def emergency_cleanup(self) -> None:
         """Make one attempt for each open session, all at once, within five seconds."""
-        calls = [
-            threading.Thread(target=self.close_session, args=(session_id, ONE_TRY), daemon=True)
-            for session_id in self._open
-        ]
-        for call in calls:
-            call.start()
+        ends_at, calls = time.monotonic() + 5, []
+        for session_id, process in self._open.copy().items():  # Threads may open others.
+            left = ends_at - time.monotonic()
+            if process != os.getpid() or left <= 0:  # A forked child leaves its parent's open.
+                continue
+            one_try = RetryPolicy(max_attempts=1, attempt_timeout=left)
+            call = threading.Thread(target=self.close_session, args=(session_id, one_try))
+            try:
+                call.start()
+                calls.append(call)
+            except RuntimeError:  # At exit, Python 3.12.0 to 3.12.2 start no thread.
+                self.close_session(session_id, one_try)
         for call in calls:
             call.join()
 

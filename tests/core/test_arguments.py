@@ -59,7 +59,9 @@ OTHERS: dict[str, dict[str, Any]] = {  # Any: what no type checker takes
         "on_outcome": awaited_hook
     },
     "on_outcome must be a function, not str": {"on_outcome": "print"},
+    "random must be a function, not int": {"random": 3},
     "api_key must be of type str, not int": {"api_key": 1},
+    "headers must be of type Mapping, not list": {"headers": [("X-Team", "a")]},
     "headers: the value of X-Team must be of type str, not int": {"headers": {"X-Team": 1}},
 }
 
@@ -89,8 +91,18 @@ def test_a_policy_of_one_delete_is_checked_before_anything_is_sent(name: str) ->
     transport = ScriptedTransport(DESTROYED)
     method: Any = getattr(core.DeleteSession(transport, None), name)  # Any: a mistake of a user's
     with pytest.raises(TypeError, match="retry must be of type RetryPolicy, not int"):
-        method(SESSION_ID, retry=3)
+        method(str if name == "opening" else SESSION_ID, retry=3)
     assert transport.requests == []
+
+
+@pytest.mark.parametrize("delete_session", [BLOCKING, AWAITED], ids=["blocking", "awaited"])
+@pytest.mark.parametrize("arguments", [{"open_session": SESSION_ID}, {"id_of": "id"}])
+def test_an_opener_is_a_function_and_so_is_what_takes_the_id(
+    delete_session: Any, arguments: dict[str, Any]
+) -> None:
+    [name] = arguments
+    with pytest.raises(TypeError, match=f"{name} must be a function, not str"):
+        delete_session.opening(**{"open_session": str, **arguments})
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,9 @@ def test_a_replaced_one_sends_what_the_first_one_does_and_has_what_was_changed(
     assert journal.sessions_left_open == [SESSION_ID]
     assert transport.requests == transport.requests[:1] * 2
     assert (len(told), transport.timeouts) == (1, [7, 90])
-    for name, value in (("on_outcome", "print"), ("journal", "/"), ("retry", 0), ("headers", {})):
+    assert second.replace(retry=None).retry == core.RetryPolicy()
+    wrong = {"on_outcome": "print", "journal": "/", "retry": 0, "random": None, "transport": None}
+    for name, value in wrong.items():
         with pytest.raises(TypeError, match=name):
             first.replace(**{name: value})
 

@@ -83,6 +83,20 @@ async def test_it_waits_for_deletes_and_openers_and_ends_a_block_that_stays_open
 
 
 @on_virtual_time
+async def test_it_ends_the_blocks_of_another_one_that_replaced_it() -> None:
+    told: list[core.Outcome] = []
+    program = Program()
+    first = program.delete_session
+    program.delete_session = first.replace(on_outcome=told.append)
+    block = asyncio.create_task(program.hold(3600))
+    await asyncio.sleep(1)
+    await first.aclose()
+    assert (program.open, program.told, len(told)) == (set(), [], 1)
+    block.cancel()
+    await asyncio.wait([block])
+
+
+@on_virtual_time
 async def test_it_ends_although_other_tasks_open_one_block_after_the_other() -> None:
     async def consume(seconds: float) -> None:
         while True:

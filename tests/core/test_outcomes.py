@@ -204,6 +204,13 @@ def test_errors_can_be_copied(error: Exception, journey: Callable[[Exception], E
     assert not {"message", "detail"} & {*dir(error)}
 
 
+def test_what_was_opened_instead_of_a_session_may_have_no_pickle() -> None:
+    # A pool of processes would lose the error itself.
+    error = core.NothingOpenedError("it has no id", (one for one in "a"))
+    arrived = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    assert (str(arrived), arrived.opened) == (str(error), None)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_error_can_be_made_anew_from_its_args_which_may_be_json(
     kind: type[core.DeleteSessionError],

@@ -33,7 +33,7 @@ SOON = 20  # seconds on a busy machine. On an idle one, 7 are enough, and 10 for
 PAGE = "docs/when-the-process-dies.md"
 [RECIPE] = blocks(dict(sections(PAGE))["Five seconds at shutdown"], "python")
 AGENT = """
-import sys
+import os, sys
 from provider import FirecrawlProvider
 
 provider = FirecrawlProvider()
@@ -41,8 +41,21 @@ for order in sys.stdin:
     if order == "open\\n":
         session_id = provider.create_session()["session_id"]
         print(session_id, flush=True)
+    elif order == "fork\\n":
+        if not os.fork():
+            sys.exit()
+        print(os.wait()[1], flush=True)
     else:
         print(provider.close_session(session_id), flush=True)
+"""
+STARTS_NO_THREAD = """
+import atexit, threading
+
+def start(thread):
+    provider.create_session()
+    raise RuntimeError("can't create new thread at interpreter shutdown")
+
+atexit.register(setattr, threading.Thread, "start", start)
 """
 BLOCK = """
 import sys
@@ -163,6 +176,31 @@ def test_a_silent_firecrawl_holds_the_provider_up_neither_in_a_close_nor_at_its_
     service.outage(0)
     start(AGENT)
     wait_until(lambda: service.sessions_left_open == [])
+
+
+def test_an_exit_that_starts_no_thread_deletes_what_was_open_before_it_and_soon(
+    service: FakeService, start: Start
+) -> None:
+    """Python 3.12.0 refuses it. Here a worker opens another session meanwhile, too."""
+    agent = start(AGENT.replace("\nfor ", f"{STARTS_NO_THREAD}\nfor "))
+    opened = [ask(agent, "open") for _ in range(3)]
+    end(agent)
+    assert not {*opened} & {*service.sessions_left_open}
+    agent = start(AGENT.replace("\nfor ", f"{STARTS_NO_THREAD}\nfor "))
+    for _ in range(3):
+        service.queue(SILENT, session_id=ask(agent, "open"))
+    assert end(agent) < SOON
+
+
+def test_a_forked_child_of_the_provider_leaves_the_sessions_of_its_parent(
+    service: FakeService, start: Start
+) -> None:
+    agent = start(AGENT)
+    opened = ask(agent, "open")
+    assert ask(agent, "fork") == "0"
+    assert service.sessions_left_open == [opened]
+    end(agent)
+    assert service.sessions_left_open == []
 
 
 def test_the_provider_deletes_what_a_killed_agent_had_and_nothing_of_a_living_one(

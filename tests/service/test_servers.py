@@ -26,7 +26,7 @@ from django.urls import path
 from sessions import delete_session, with_lifespan
 
 async def work(request):
-    async with delete_session.on_exit(os.environ["SESSION_ID"]):
+    async with delete_session.on_exit(os.environ["SESSION_IDS"]):
         print("open", flush=True)
         await asyncio.sleep(3600)
 
@@ -38,39 +38,54 @@ FASTAPI = """
 import asyncio, os
 from contextlib import asynccontextmanager
 from fastapi import FastAPI
-from firecrawl_interact import async_delete_session_from_environment
+from firecrawl_interact import AsyncDeleteManySessions, async_delete_session_from_environment
 
 @asynccontextmanager
 async def lifespan(application):
-    async with async_delete_session_from_environment() as application.state.delete_session:
+    async with async_delete_session_from_environment() as first:
+        application.state.delete_session = first.replace(on_outcome=repr)
         yield
 
 application = FastAPI(lifespan=lifespan)
 
+async def hold(session_id):
+    async with application.state.delete_session.on_exit(session_id):
+        await asyncio.sleep(3600)
+
+async def take(*session_ids):
+    for session_id in session_ids:
+        yield session_id
+    await asyncio.sleep(3600)
+
 @application.get("/")
 async def work():
-    async with application.state.delete_session.on_exit(os.environ["SESSION_ID"]):
-        print("open", flush=True)
-        await asyncio.sleep(3600)
+    first, second, third = os.environ["SESSION_IDS"].split()
+    background = asyncio.create_task(hold(first))
+    run = AsyncDeleteManySessions(application.state.delete_session)(take(second))
+    async with application.state.delete_session.on_exit(third), run:
+        async for outcome in run:
+            print("open", flush=True)
 """
 
 
 @pytest.mark.slow
 @pytest.mark.enable_socket
-@pytest.mark.parametrize("program", [DJANGO, FASTAPI], ids=["Django", "FastAPI"])
-def test_uvicorn_leaves_no_session_at_sigterm(program: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("program", "sessions"), [(DJANGO, 1), (FASTAPI, 3)], ids=["Django", "FastAPI"]
+)
+def test_uvicorn_leaves_no_session_at_sigterm(program: str, sessions: int, tmp_path: Path) -> None:
     [code] = blocks(dict(sections("docs/servers-and-workers.md"))["Django"], "python")
     (tmp_path / "sessions.py").write_text(code)
     (tmp_path / "asgi.py").write_text(program)
     service = FakeService()
-    session_id = service.open_session()
+    session_ids = " ".join(service.open_session() for _ in range(sessions))
     command = [sys.executable, "-m", "uvicorn", "--timeout-graceful-shutdown", "1"]
     with LoopbackService(service) as loopback, socket.create_server(("127.0.0.1", 0)) as listener:
         variables = {"FIRECRAWL_API_URL": loopback.api_url, "FIRECRAWL_API_KEY": "fc-test"}
         server = subprocess.Popen(
             [*command, "asgi:application", "--fd", str(listener.fileno())],
             cwd=tmp_path,
-            env={**os.environ, **variables, "SESSION_ID": session_id},
+            env={**os.environ, **variables, "SESSION_IDS": session_ids},
             stdout=subprocess.PIPE,
             pass_fds=[listener.fileno()],
         )

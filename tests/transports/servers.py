@@ -7,6 +7,7 @@ import select
 import socket
 import ssl
 import traceback
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import pytest
@@ -19,7 +20,8 @@ from firecrawl_interact.core import Request, Response, TransportError
 
 KEY = "fc-0123456789abcdef"
 PATH = "/v2/interact/session-1"
-REQUEST = Request("DELETE", PATH, {"Authorization": f"Bearer {KEY}"})
+HEADERS = {"Authorization": f"Bearer {KEY}", "Accept": "application/json"}
+REQUEST = Request("DELETE", PATH, HEADERS)
 OK = b"HTTP/1.1 200 OK\r\n"
 ECHOES: dict[str, FaultFunction] = {
     "echoed without HTTP": sends_and_closes(KEY.encode() + b"\r\n\r\n"),
@@ -36,6 +38,12 @@ HttpTransport: TypeAlias = Urllib3Transport | AsyncioTransport
 def server_tls(*hosts: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority().issue_cert(*(hosts or ("127.0.0.1", "::1", "localhost"))).configure_cert(context)
+    return context
+
+
+def http_2_tls() -> ssl.SSLContext:
+    context = server_tls("127.0.0.1")
+    context.set_alpn_protocols(["h2"])
     return context
 
 
@@ -133,6 +141,50 @@ def look_up_gives(monkeypatch: pytest.MonkeyPatch, *ports: int) -> None:
         return addresses if is_ours else look_up(host, *args, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", give)
+
+
+class Unseen:
+    """A variable of the program, at which the library never looks."""
+
+    looks = 0
+
+    def __repr__(self) -> str:
+        Unseen.looks += 1
+        return "Unseen()"
+
+
+def has_a_bug(*given: object, **options: object) -> None:
+    """Raise in a hook of the program, which has frames and variables of its own."""
+    del given, options  # They may hold the key, and tests look for it in other frames.
+
+    def fail(accept: str, row: Unseen) -> None:
+        raise LookupError("a bug")
+
+    Unseen.looks = 0
+    fail("application/json", Unseen())
+
+
+def bug() -> LookupError:
+    """Return the error of a block that fails before its session is deleted."""
+    with pytest.raises(LookupError) as caught:
+        has_a_bug()
+    return caught.value
+
+
+BUG = ["has_a_bug", "fail"]  # its frames
+
+
+def while_handling(error: Exception, call: Callable[[], object]) -> None:
+    """Call something as a block does that has failed."""
+    try:
+        raise error
+    except LookupError:
+        call()
+
+
+def names_in(error: BaseException) -> list[str]:
+    """Return the functions of a traceback, from the outermost one."""
+    return [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
 
 
 def shown_by(error: BaseException) -> str:

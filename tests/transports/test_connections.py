@@ -150,5 +150,5 @@ def test_a_request_has_the_library_as_its_user_agent_and_no_header_that_nobody_a
     server = net.serve()
     net.open(server).send()
     names = [line.partition(":")[0] for line in server.requests[0].head.split("\r\n")[1:]]
-    assert names == ["Host", "User-Agent", "Authorization"]
+    assert names == ["Host", "User-Agent", "Authorization", "Accept"]
     assert server.requests[0].values("user-agent") == ["firecrawl-interact"]

@@ -5,12 +5,13 @@ import base64
 import signal
 import socket
 import threading
-import traceback
 
 import pytest
+import urllib3
 
 from firecrawl_interact import (
     AsyncDeleteSession,
+    AsyncioTransport,
     DeleteSession,
     DeleteSessionError,
     RetryPolicy,
@@ -25,7 +26,20 @@ from firecrawl_interact.adapters.conformance.wire_faults import (
 )
 from firecrawl_interact.core import ConnectFailedError
 
-from .servers import ECHOES, KEY, OK, HttpTransport, Net, closed_port, shown_by
+from .servers import (
+    BUG,
+    ECHOES,
+    KEY,
+    OK,
+    HttpTransport,
+    Net,
+    Unseen,
+    bug,
+    closed_port,
+    has_a_bug,
+    names_in,
+    shown_by,
+)
 
 pytestmark = pytest.mark.enable_socket
 
@@ -100,34 +114,43 @@ def test_ctrl_c_passes_and_shows_no_key(net: Net) -> None:
     assert server.open_connections() == 0
 
 
-def test_a_bug_keeps_the_frames_that_show_no_header(
-    net: Net, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("owner", "hook"),
+    [
+        (socket, "getaddrinfo"),
+        (urllib3.HTTPConnectionPool, "urlopen"),
+        (asyncio.SelectorEventLoop, "sock_connect"),
+    ],
+)
+def test_a_bug_in_a_hook_keeps_the_programs_frames_and_none_with_a_secret(
+    net: Net, owner: object, hook: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def has_a_bug(*_: object, **__: object) -> None:
-        raise LookupError("a bug")
-
-    monkeypatch.setattr(socket, "getaddrinfo", has_a_bug)
-    proxy = f"http://user:{PASSWORD}@proxy.example"
-    error = raised_by_a_delete(net.open("https://service.example", proxy=proxy).transport)
-    names = [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
+    client = net.open("https://service.example", proxy=f"http://user:{PASSWORD}@127.0.0.1")
+    if hook == ("urlopen" if net.transport_class is AsyncioTransport else "sock_connect"):
+        pytest.skip("the other transport has this hook")
+    monkeypatch.setattr(owner, hook, has_a_bug)
+    before = bug()
+    try:
+        raise before
+    except LookupError:
+        error = raised_by_a_delete(client.transport)
     assert type(error) is LookupError
-    assert (names[0], names[-1]) == ("raised_by_a_delete", "has_a_bug")
-    assert {"connect", "_connect"} & {*names}
+    assert names_in(error)[-2:] == BUG
+    assert (names_in(before)[-2:], Unseen.looks) == (BUG, 0)
     assert_nothing_is_shown(error)
 
 
 def test_a_refused_connection_keeps_the_callers_frames_and_what_the_caller_was_handling(
     net: Net,
 ) -> None:
-    before = LookupError("the block failed")
+    before = bug()
     try:
         raise before
     except LookupError:
         transport = net.open(f"http://127.0.0.1:{closed_port()}").transport
         error = raised_by_a_delete(transport)
-    names = [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
-    assert names[0] == "raised_by_a_delete"
+    assert names_in(error)[0] == "raised_by_a_delete"
     assert error.__context__ is before
-    assert before.__traceback__ is not None
+    assert names_in(before)[-2:] == BUG
     assert isinstance(error.__cause__, ConnectFailedError)
     assert isinstance(error.__cause__.__cause__, ConnectionRefusedError)
