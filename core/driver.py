@@ -220,9 +220,8 @@ class Driver(msgspec.Struct, Generic[TransportT], frozen=True):
         it would cost the telling.
         """
         self._tell(outcome, raised)
-        if self.journal is None or outcome.session_fate is not SessionFate.GONE:
-            return None
-        if _may_open_later(outcome, raised):
+        is_gone = outcome.session_fate is SessionFate.GONE
+        if self.journal is None or not is_gone or _may_open_later(outcome, raised):
             return None
         return self.runtime.in_thread(_forget, self.journal, outcome)
 

@@ -77,9 +77,8 @@ class _HttpxTransport(Generic[ClientT]):
         if not packages:
             came = repr(client) if isinstance(client, type) else type(client).__name__
             advice = "An AsyncClient is for AsyncHttpxTransport, and a Client for HttpxTransport"
-            raise TypeError(
-                f"client must be an httpx2.{kind} or httpx.{kind}, not {came}. {advice}"
-            )
+            what = f"client must be an httpx2.{kind} or httpx.{kind}, not {came}"
+            raise TypeError(f"{what}. {advice}")
         self._package: Any = packages[0]  # Any: either module
         self._client: Any = client  # Any: of either
         self._api_url = parse_api_url(api_url, allow_plain_http=allow_plain_http)
@@ -155,9 +154,9 @@ class _HttpxTransport(Generic[ClientT]):
         """Return what an error of the package means."""
         certain = self._package.PoolTimeout | self._package.UnsupportedProtocol
         if not steps.is_sent and (steps.is_connecting or isinstance(error, certain)):
-            reason: BaseException | None = error  # until there is one of the system, or of TLS
-            while reason is not None and not isinstance(reason, OSError):
-                reason = reason.__cause__ or reason.__context__
+            reason: BaseException | None = error
+            while reason is not None and not isinstance(reason, OSError):  # of the system, or TLS
+                reason = reason.__cause__
             to = f"{self._api_url.host}:{self._api_url.port}"
             return http.connect_error(to, reason or ConnectionError(type(error).__name__))
         late = self._package.TimeoutException | TimeoutError
