@@ -57,7 +57,7 @@ python_maximum_signature_line_length = 80  # Beyond, each argument has a line of
 # Where each public name is documented.
 HOMES = {
     **dict.fromkeys(core.__all__, "firecrawl_interact.core"),
-    **dict.fromkeys(firecrawl_interact.__all__, "firecrawl_interact"),
+    **dict.fromkeys(dir(firecrawl_interact), "firecrawl_interact"),
 }
 
 # What autodoc spells out, and what a reader knows it by. Two type variables stand for the blocking

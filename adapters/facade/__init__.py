@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # `__all__` says which of these names are public here.
     from firecrawl_interact.adapters import *
     from firecrawl_interact.core import *
+    from firecrawl_interact.core import Request as Request
+    from firecrawl_interact.core import Response as Response
 
     __version__: str
 
@@ -60,8 +62,6 @@ __all__ = [
     "PostgresJournal",
     "RateLimitError",
     "Reply",
-    "Request",
-    "Response",
     "ResponseError",
     "RetryPolicy",
     "RunEndedError",
@@ -80,6 +80,8 @@ __all__ = [
     "async_delete_session_from_environment",
     "delete_session_from_environment",
 ]
+# FastAPI and others have these names, too, and `import *` would replace theirs.
+_NOT_BY_STAR = ["Request", "Response"]
 
 if not TYPE_CHECKING:  # A type checker would take any name for one of ours.
 
@@ -94,7 +96,7 @@ if not TYPE_CHECKING:  # A type checker would take any name for one of ours.
             module = import_module(f"firecrawl_interact.{home}")
             if name == home:
                 return module
-            if name in module.__all__ and name in __all__:
+            if name in module.__all__ and name in {*__all__, *_NOT_BY_STAR}:
                 value = globals()[name] = getattr(module, name)
                 return value
             if name in module.__all__:
@@ -103,4 +105,4 @@ if not TYPE_CHECKING:  # A type checker would take any name for one of ours.
 
 
 def __dir__() -> list[str]:
-    return ["__version__", "adapters", "core", *__all__]
+    return ["__version__", "adapters", "core", *__all__, *_NOT_BY_STAR]

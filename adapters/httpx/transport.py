@@ -77,9 +77,8 @@ class _HttpxTransport(Generic[ClientT]):
         if not packages:
             came = repr(client) if isinstance(client, type) else type(client).__name__
             advice = "An AsyncClient is for AsyncHttpxTransport, and a Client for HttpxTransport"
-            raise TypeError(
-                f"client must be an httpx2.{kind} or httpx.{kind}, not {came}. {advice}"
-            )
+            what = f"client must be an httpx2.{kind} or httpx.{kind}, not {came}"
+            raise TypeError(f"{what}. {advice}")
         self._package: Any = packages[0]  # Any: either module
         self._client: Any = client  # Any: of either
         self._api_url = parse_api_url(api_url, allow_plain_http=allow_plain_http)
@@ -110,7 +109,8 @@ class _HttpxTransport(Generic[ClientT]):
             of_httpx = self._package.HTTPError | self._package.StreamError | TimeoutError
             if not isinstance(error, of_httpx):
                 raise
-            raise self._failure(error, steps) from (None if steps.is_sent else error)
+            failure = self._failure(error, steps, handled)
+            raise failure from (None if steps.is_sent else error)
         return port.Response(response.status_code, headers, body)
 
     async def _begin(self, request: port.Request, timeout: float, steps: _Steps) -> Any:
@@ -151,15 +151,19 @@ class _HttpxTransport(Generic[ClientT]):
                 raise port.BadResponseError(f"more than {port.MAX_BODY_BYTES} bytes in the body")
         return body
 
-    def _failure(self, error: Exception, steps: _Steps) -> port.TransportError:
+    def _failure(
+        self, error: Exception, steps: _Steps, handled: BaseException | None
+    ) -> port.TransportError:
         """Return what an error of the package means."""
         certain = self._package.PoolTimeout | self._package.UnsupportedProtocol
         if not steps.is_sent and (steps.is_connecting or isinstance(error, certain)):
-            reason: BaseException | None = error  # until there is one of the system, or of TLS
-            while reason is not None and not isinstance(reason, OSError):
-                reason = reason.__cause__ or reason.__context__
-            to = f"{self._api_url.host}:{self._api_url.port}"
-            return http.connect_error(to, reason or ConnectionError(type(error).__name__))
+            reason: Exception = ConnectionError(type(error).__name__)
+            link: BaseException | None = error
+            while link is not None and link is not handled:
+                if isinstance(link, OSError):  # of the system, or of TLS
+                    reason = link
+                link = link.__cause__ or link.__context__
+            return http.connect_error(f"{self._api_url.host}:{self._api_url.port}", reason)
         late = self._package.TimeoutException | TimeoutError
         kind = port.TimedOutError if isinstance(error, late) else port.ConnectionLostError
         # The text of the error may quote the response, and so the key.

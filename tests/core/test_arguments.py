@@ -108,17 +108,20 @@ def test_an_opener_is_a_function_and_so_is_what_takes_the_id(
 @pytest.mark.parametrize(
     ("delete_many", "kind"), [(many, Urllib3Transport), (many_awaited, AsyncioTransport)]
 )
-def test_an_autospecced_transport_is_taken_and_must_have_a_clock(
+def test_an_autospecced_transport_sends_and_its_clock_stands_still(
     delete_many: DeleteMany, kind: type
 ) -> None:
     transport = create_autospec(kind, instance=True)
     delete_session: Any = delete_many(transport).delete_session  # Any: of either kind
-    says = "monotonic gives no number. In tests, use InMemoryTransport"
-    with pytest.raises(TypeError, match=says):
-        ended(delete_session(SESSION_ID))
-    transport.monotonic.return_value = 0
     transport.send.return_value = DESTROYED
     assert ended(delete_session(SESSION_ID)).session_id == SESSION_ID
+    transport.send.side_effect = core.ConnectFailedError("refused")
+    with pytest.raises(core.UnreachableError) as raised:
+        ended(delete_session(SESSION_ID))
+    assert raised.value.attempts == transport.sleep.call_count + 1 == 10
+    transport.monotonic.return_value = None
+    with pytest.raises(TypeError, match="NoneType"):
+        ended(delete_session(SESSION_ID))
 
 
 def decorated(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -20,8 +20,8 @@ DOCUMENTED = re.compile(
 @pytest.mark.parametrize(
     ("page", "names"),
     [
-        ("package", {*firecrawl_interact.__all__}),
-        ("core", {*core.__all__} - {*firecrawl_interact.__all__}),
+        ("package", {*firecrawl_interact.__all__, "Request", "Response"}),
+        ("core", {*core.__all__} - {*dir(firecrawl_interact)}),
         ("conformance", {*conformance.__all__}),
     ],
 )

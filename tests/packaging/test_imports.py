@@ -80,12 +80,20 @@ def test_every_public_name_can_be_imported_and_is_listed_once_in_order(package: 
 
 
 def test_the_package_has_what_a_program_needs_and_completion_shows_nothing_else() -> None:
-    names = {*firecrawl_interact.__all__}
+    names = {*firecrawl_interact.__all__, "Request", "Response"}
     for name in names:
         home = core if name in core.__all__ else adapters
         assert getattr(firecrawl_interact, name) is getattr(home, name)
     assert {*adapters.__all__} <= names
     assert {*dir(firecrawl_interact)} == {"__version__", "adapters", "core"} | names
+
+
+def test_a_star_replaces_no_class_of_a_web_framework() -> None:
+    run(
+        "Request = Response = None\nfrom firecrawl_interact import *\n"
+        "assert (Request, Response) == (None, None)\n"
+        "from firecrawl_interact import Request, Response\nassert Request and Response"
+    )
 
 
 def test_a_name_that_only_core_has_says_so() -> None:

@@ -24,6 +24,7 @@ def blocking(transport: core.Transport) -> None:
         assert_type(owned, fi.Urllib3Transport)
     with fi.DeleteSession(transport, api_key="fc-...") as delete_session:
         assert_type(delete_session, fi.DeleteSession)
+    assert_type(transport.send(fi.Request("DELETE", "/", {}), 1), fi.Response)
     with delete_session.on_exit("session-1", missing_ok=True, retry=fi.RetryPolicy()) as ending:
         assert_type(ending, fi.SessionScope[Any])
     with delete_session.opening(Browser, missing_ok=True, retry=fi.RetryPolicy()) as browser:
