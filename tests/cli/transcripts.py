@@ -99,9 +99,12 @@ class Stage:
         else:
             self._service.queue(Reply(int(status), _bytes(body), headers or {}))
 
-    def meets_for_an_hour(self, what: str) -> None:
-        """Let the next request meet what asks to wait longer than any deadline."""
-        self.meets(what, {"Retry-After": "3600"})
+    def meets_always(self, what: str) -> None:
+        """Let each request for a session meet the same."""
+        session_id, _, reply = what.partition(" ")
+        status, _, body = reply.partition(" ")
+        replies = [Reply(int(status), _bytes(body))] * 10
+        self._service.queue(*replies, session_id=session_id)
 
     def terminal(self, columns: str) -> None:
         self.columns = int(columns)
