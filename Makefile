@@ -42,7 +42,7 @@ test: $(VENV)/$(if $(filter tests/docs%,$(TESTS)),.docs,.dev)
 
 # It plays each test once, those of core under coverage.
 test-all: $(VENV)/.docs
-	@$(BIN)/python -m coverage run -m pytest $(IN_PARALLEL) --numprocesses auto tests/core
+	@$(BIN)/python -m coverage run -m pytest $(IN_PARALLEL) --numprocesses auto -m "$(MARKED)" tests/core
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
 	@$(PYTEST) -m "$(MARKED)" --ignore=tests/core tests
