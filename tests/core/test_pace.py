@@ -198,7 +198,7 @@ MOST_IN_FLIGHT = {
     "at first, as many as may be": ([], 8),
     "after a 429 half as many": ([limited(0, 1, 3)], 4),
     "one pause halves once": ([limited(0, 1, 3), limited(0, 1, 3, "b")], 4),
-    "and one is always left": ([limited(at, at, 1) for at in range(0, 300, 60)], 1),
+    "and one is always left": ([limited(at, at + 1, 1) for at in range(0, 300, 60)], 1),
     "half a one more with each that gets no 429": (
         [limited(0, 1, 3), served("b", 4, 5), failed("c", 6)],
         5,
