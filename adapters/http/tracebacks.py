@@ -3,10 +3,10 @@
 HTTP libraries keep the API key in local variables, which error trackers print for each frame. Whose
 code it is decides. The variables of a frame are never looked at, because they are the program's.
 
-- Of a failed attempt (an exception of this package or of the HTTP library), no frame below `send`
-  is left, because instrumentation around the library holds the headers, too.
-- Of a bug, and of what interrupts a request, the program's own frames are left: those of a hook, or
-  of a signal's handler, that the library has called.
+- Of a failed attempt, no frame below `send` is left. Its exception is one of this package or of the
+  HTTP library. Instrumentation around the library holds the headers, too.
+- Of a bug, and of what interrupts a request, the program's own frames are left. They belong to a
+  callback of the library, or to a signal's handler.
 - What the program was handling when it called `send` keeps all its frames.
 """
 
@@ -14,7 +14,7 @@ from types import TracebackType
 
 _HTTP_LIBRARIES = frozenset({"firecrawl_interact", "httpcore", "httpcore2", "httpx", "httpx2"})
 _HTTP_LIBRARIES |= {"aiohttp", "httpx_aiohttp", "urllib3"}
-# A hook calls these for its own purposes, too.
+# A program's own callback calls these for its own purposes, too.
 _BELOW_THEM = frozenset({"anyio", "asyncio", "eventlet", "gevent", "h11", "http", "socket", "ssl"})
 
 
