@@ -4,6 +4,7 @@ import asyncio
 import base64
 import signal
 import socket
+import sys
 import threading
 
 import pytest
@@ -114,12 +115,17 @@ def test_ctrl_c_passes_and_shows_no_key(net: Net) -> None:
     assert server.open_connections() == 0
 
 
+EVENT_LOOP: type[asyncio.AbstractEventLoop] = asyncio.SelectorEventLoop
+if sys.platform == "win32":
+    EVENT_LOOP = asyncio.ProactorEventLoop
+
+
 @pytest.mark.parametrize(
     ("owner", "hook"),
     [
         (socket, "getaddrinfo"),
         (urllib3.HTTPConnectionPool, "urlopen"),
-        (asyncio.SelectorEventLoop, "sock_connect"),
+        (EVENT_LOOP, "sock_connect"),
     ],
 )
 def test_a_bug_in_a_hook_keeps_the_programs_frames_and_none_with_a_secret(
