@@ -6,15 +6,11 @@ from pathlib import Path
 from firecrawl_interact.adapters.cli.commands import command
 
 PAGE = (Path(__file__).parents[2] / "docs" / "command.md").read_text(encoding="utf-8")
-IN_ITS_TEXT = {"--from", "--resume", "--dry-run", "--service"}
-IN_ITS_TEXT |= {"--sessions", "--rate-limit", "--outage"}
-"""The options that the table leaves out, because a section is about them."""
 
 
-def test_each_option_of_a_command_is_in_the_table_or_the_text() -> None:
+def test_each_option_of_a_command_is_in_a_table() -> None:
     parameters = [one for each in command.commands.values() for one in each.params]
     options = {one.opts[0] for one in parameters if one.param_type_name == "option"}
     cells = re.findall(r"^\| (`--.*?) \|", PAGE, re.MULTILINE)
     in_table = set(re.findall("--[a-z-]+", " ".join(cells)))
-    assert options == in_table | IN_ITS_TEXT
-    assert IN_ITS_TEXT - {*re.findall("--[a-z-]+", PAGE)} == set()
+    assert options == in_table
