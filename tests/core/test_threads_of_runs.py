@@ -50,7 +50,7 @@ def no_thread_is_left() -> Iterator[None]:
             assert not thread.is_alive()
 
 
-def test_daemon_threads_send_together_and_the_caller_s_reads_the_ids() -> None:
+def test_as_many_daemon_threads_send_as_may_be_in_flight_and_the_caller_s_reads_the_ids() -> None:
     together = threading.Barrier(3)
     threads: set[threading.Thread] = set()
     readers = set()
@@ -67,6 +67,7 @@ def test_daemon_threads_send_together_and_the_caller_s_reads_the_ids() -> None:
 
     deletions = many(FunctionTransport(respond), concurrency=3)(ids())
     assert len(list(deletions)) == 6
+    assert len(threads) == 3
     assert all(thread.name == "firecrawl_interact" and thread.daemon for thread in threads)
     assert readers == {threading.current_thread()}
 
