@@ -298,4 +298,4 @@ def test_an_interruption_at_any_line_locks_no_run_and_loses_one_id_at_most() -> 
         lost += len({*taken} - {*told, *left})
         if not was_interrupted:
             break
-    assert lost < line / 4
+    assert lost < line / 2  # at most of the lines, nothing is taken or handed over
