@@ -267,7 +267,7 @@ ENDS = {
     "a rate limit that lets nothing through ends a run": (
         [limited(0, 1, 5)],
         100.0,
-        ("rate limit", "nothing was deleted for 100 s because of the rate limit (429)", 100, 5),
+        ("rate limit", "nothing was deleted for 100 s (429)", 100, 5),
     ),
     "one whose wait is longer than the deadline ends it at once": (
         [limited(0, 1, 101), limited(0, 1, 5, "b")],
