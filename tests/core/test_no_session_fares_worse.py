@@ -195,7 +195,7 @@ def test_a_list_that_once_starved_a_run_ends_with_all_that_can_be_deleted(
     assert len(watch.outcomes) == len(given.stories)
 
 
-@pytest.mark.parametrize("kind", [UNKNOWN_ERROR, k.BROKEN_GATEWAY, k.LOST])
+@pytest.mark.parametrize("kind", [UNKNOWN_ERROR, k.BROKEN_GATEWAY, k.LOST, k.BACKEND_404])
 @pytest.mark.parametrize("place", ["head", "tail", "between"])
 def test_ids_that_fail_for_ever_lose_no_good_one(place: str, kind: k.Kind) -> None:
     for bad in (1, 5, 21, 60):
@@ -209,8 +209,13 @@ def test_ids_that_fail_for_ever_lose_no_good_one(place: str, kind: k.Kind) -> No
         assert watch.over_at <= 60 or bad > 5 or place == "tail"
 
 
-# What is in flight when an outage begins is reset, so a silent one begins before the run.
-AWAY = [*product([k.NO_CONNECTION, k.LOST, k.BROKEN_GATEWAY], [0.0, 0.3]), (k.SILENCE, 0.0)]
+# What is in flight when an outage begins is reset, so a silent one begins before the run. Pages
+# come after a receipt, because a wrong address has nothing else.
+AWAY = [
+    *product([k.NO_CONNECTION, k.LOST, k.BROKEN_GATEWAY], [0.0, 0.3]),
+    (k.SILENCE, 0.0),
+    *product(k.PAGES, [0.3]),
+]
 
 
 @both_ways
@@ -223,6 +228,8 @@ def test_an_outage_that_is_shorter_than_the_deadline_costs_no_session(
         weather = Weather(seconds=[0.2], outages=[Outage(begins, begins + seconds, kind)])
         watch = run(listing([()] * count, 8), way, weather=weather)
         assert (len(deleted(watch)), watch.raised) == (count, []), seconds
+        timeout = RetryPolicy().attempt_timeout if kind is k.SILENCE else 0
+        assert watch.over_at <= 0.2 * count / 8 + seconds + timeout + 15
 
 
 # Ids that are no UUIDs, to which Firecrawl says `UNKNOWN_ERROR` for ever
