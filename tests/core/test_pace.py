@@ -321,11 +321,11 @@ def test_a_session_that_waits_after_a_closed_idle_connection_ends_with_that_if_l
     error = call.read(core.ConnectionLostError("closed", stale=True))
     assert error is not None
     assert call.back_off(error, 240) == 0
-    assert Job(call).outcome_if_left("the run was left") is call.error
+    assert call.outcome_if_left("the run was left") is call.error
 
 
 def test_a_session_whose_call_has_ended_keeps_that_outcome_if_left() -> None:
     call = new_call()
     call.begin_attempt(240)
     call.read(core.Response(200, {}, b'{"success": true}'))
-    assert Job(call).outcome_if_left("the run was left") is call.outcome
+    assert call.outcome_if_left("the run was left") is call.outcome
