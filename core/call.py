@@ -23,6 +23,7 @@ from . import wire
 from .errors import (
     DeleteSessionError,
     InvalidSessionIdError,
+    NotTriedError,
     Outcome,
     RateLimitError,
     ResponseError,
@@ -166,6 +167,18 @@ class Call:
         text = "session %a: retry in %.1f s: %s"
         log(INFO, text, error.session_id, wait, error.args[0], extra=extra)
         return wait
+
+    def outcome_if_left(self, why: str) -> Outcome:
+        """Return what a session whose run has ended met last, or `why` that is not awaited."""
+        if self.has_ended:
+            return self.outcome
+        if not self.attempts:
+            reason = "the run ended before anything was sent for it"
+            return NotTriedError(reason, self.session_id)
+        # An error counts the requests up to its own: if there are more, the last has no response.
+        if self.error is not None and self.error.attempts == self.attempts:
+            return self.error
+        return UnreachableError(why, self.session_id, self.attempts)
 
     def _outcome_of(self, result: Response | TransportError) -> Outcome:
         if not isinstance(result, TransportError):

@@ -106,7 +106,7 @@ class _HttpxTransport(Generic[ClientT]):
                     await response.aclose() if self._is_awaited else response.close()
         except BaseException as error:
             drop_frames(error, handled)
-            of_httpx = self._package.HTTPError | self._package.StreamError | TimeoutError
+            of_httpx = self._package.HTTPError | self._package.StreamError | OSError
             if not isinstance(error, of_httpx):
                 raise
             failure = self._failure(error, steps, handled)

@@ -22,6 +22,20 @@ def new_call() -> core.Call:
     return core.Call("a", headers=core.request_headers(None), retry=POLICY, random=middle)
 
 
+def job_sent_at(seconds: float) -> Job:
+    job = Job(new_call())
+    job.sent_at = seconds
+    return job
+
+
+def room(pace: Pace, in_flight: Sequence[Job]) -> int:
+    """Return how many requests may be sent now, beside those that are in flight."""
+    jobs = [*in_flight]
+    while pace.has_room(jobs):
+        jobs.append(job_sent_at(2000))
+    return len(jobs) - len(in_flight)
+
+
 class Event(NamedTuple):
     """What came of a request for an id."""
 
@@ -194,22 +208,24 @@ def test_a_429_and_an_outage_hold_back_everybody(events: Sequence[Event], opens_
     assert play(events)[0].opens_at == pytest.approx(opens_at)
 
 
+THREE_429S = [limited(0, 1, 3), limited(0, 1, 3, "b"), limited(0, 1, 3, "c")]
 MOST_IN_FLIGHT = {
     "at first, as many as may be": ([], 8),
-    "after a 429 half as many": ([limited(0, 1, 3)], 4),
-    "one pause halves once": ([limited(0, 1, 3), limited(0, 1, 3, "b")], 4),
-    "and one is always left": ([limited(at, at + 1, 1) for at in range(0, 300, 60)], 1),
-    "half a one more with each that gets no 429": (
-        [limited(0, 1, 3), served("b", 4, 5), failed("c", 6)],
-        5,
-    ),
-    "but not with what was in flight before": ([limited(0, 1, 3), served("b", 0, 2)], 4),
+    "each 429 takes one off": (THREE_429S, 5),
+    "but the last one": ([limited(at, at + 1, 1) for at in range(0, 1200, 60)], 1),
+    "four others add one": ([*THREE_429S, served("d", 0, 2), *TWO, failed("c", 6)], 6),
+    "up to as many as at first": ([limited(0, 1, 3), *[served("d", 5, 6)] * 9], 8),
 }
 
 
 @pytest.mark.parametrize(("events", "most"), MOST_IN_FLIGHT.values(), ids=MOST_IN_FLIGHT)
 def test_a_window_says_how_many_requests_are_in_flight(events: Sequence[Event], most: int) -> None:
-    assert play(events)[0].most_in_flight == most
+    assert room(play(events)[0], []) == most
+
+
+def test_what_is_in_flight_since_before_a_pause_takes_no_room_in_the_window() -> None:
+    pace = play(THREE_429S)[0]
+    assert [room(pace, [job_sent_at(0)] * number) for number in (2, 7)] == [5, 1]
 
 
 TURNS = {
@@ -251,7 +267,7 @@ ENDS = {
     "a rate limit that lets nothing through ends a run": (
         [limited(0, 1, 5)],
         100.0,
-        ("rate limit", "nothing was deleted for 100 s because of the rate limit (429)", 100, 5),
+        ("rate limit", "nothing was deleted for 100 s (429)", 100, 5),
     ),
     "one whose wait is longer than the deadline ends it at once": (
         [limited(0, 1, 101), limited(0, 1, 5, "b")],
@@ -305,11 +321,11 @@ def test_a_session_that_waits_after_a_closed_idle_connection_ends_with_that_if_l
     error = call.read(core.ConnectionLostError("closed", stale=True))
     assert error is not None
     assert call.back_off(error, 240) == 0
-    assert Job(call).outcome_if_left("the run was left") is call.error
+    assert call.outcome_if_left("the run was left") is call.error
 
 
 def test_a_session_whose_call_has_ended_keeps_that_outcome_if_left() -> None:
     call = new_call()
     call.begin_attempt(240)
     call.read(core.Response(200, {}, b'{"success": true}'))
-    assert Job(call).outcome_if_left("the run was left") is call.outcome
+    assert call.outcome_if_left("the run was left") is call.outcome

@@ -85,19 +85,6 @@ in_each_way_at_another_latency = pytest.mark.parametrize(
 )
 
 
-@in_each_way_at_another_latency
-@pytest.mark.parametrize("seconds_away", [2, 15, 200])
-@pytest.mark.parametrize("fault", FAULTS)
-def test_an_outage_costs_no_session(
-    fault: str, seconds_away: float, latency: float, way: type[Way]
-) -> None:
-    watch = run_through(fault, seconds_away, latency, way=way)
-    assert watch.world.flaws == []
-    assert destroyed(watch) == IDS
-    most = 20 + {"silent": RetryPolicy().attempt_timeout, "backend": 30}.get(fault, 0)
-    assert watch.over_at <= latency * IDS / 8 + seconds_away + most
-
-
 @pytest.mark.parametrize("fault", ["refused", "lost", "502"])
 def test_a_rolling_restart_before_an_outage_costs_hardly_an_id(fault: str) -> None:
     restarts = itertools.product((8, 30, 100), (8, 32), (1, 3, 5))
@@ -159,49 +146,6 @@ def test_pages_alone_from_the_start_end_a_run_after_30_s(fault: str, way: type[W
     assert "no response from Firecrawl's API in 30 s, check the API URL" in str(outage)
     for seconds_away in (2, 25):  # Pages that end in time cost no session.
         assert destroyed(run_through(fault, seconds_away, 0.2, from_start=True, way=way)) == IDS
-
-
-@both_ways
-@pytest.mark.parametrize("concurrency", [1, 8])
-def test_failures_by_chance_cost_no_more_than_one_by_one(concurrency: int, way: type[Way]) -> None:
-    weather = Weather(kinds=[k.SERVED] * 7 + [k.BROKEN_GATEWAY] * 3)
-    scenario = Scenario(ids=ids(400), concurrency=concurrency, weather=weather)
-    watch = play(scenario, way, random.Random(1).choice)  # noqa: S311 - a schedule, no secret
-    assert watch.raised == []
-    assert 400 - destroyed(watch) <= 8  # 400 x 0.3 ** 4 is 3
-
-
-SHUFFLED = ["x"] * 50 + ["."] * 250
-random.Random(5).shuffle(SHUFFLED)  # noqa: S311 - a list, no secret
-
-
-@both_ways
-@pytest.mark.parametrize(
-    ("marks", "kind", "concurrency", "latency"),
-    [
-        ("x" * 40 + "." * 60, k.BACKEND_404, 8, 0.05),
-        ("x" * 300 + "." * 60, k.BACKEND_404, 8, 1.0),
-        ("x" * 100 + "." * 60, k.BACKEND_404, 1, 1.0),
-        (SHUFFLED, k.BACKEND_404, 8, 0.0),
-        pytest.param("x" * 600 + "." * 400, k.BACKEND_404, 8, 1.0, marks=pytest.mark.slow),
-    ],
-    ids=["40", "300 slow ones", "100 one by one", "50 shuffled at no latency", "600"],
-)
-def test_any_number_of_bad_ids_in_any_place_costs_no_good_one(
-    marks: Sequence[str], kind: k.Kind, concurrency: int, latency: float, way: type[Way]
-) -> None:
-    """Each x fails for ever."""
-    bad = {f"{number}": [kind] * 200 for number, mark in enumerate(marks) if mark == "x"}
-    scenario = Scenario(
-        ids=ids(len(marks)),
-        meets=bad,
-        fail_for_ever=bad.keys(),
-        concurrency=concurrency,
-        weather=Weather(seconds=[latency]),
-    )
-    watch = play(scenario, way, random.Random(3).choice)  # noqa: S311 - a schedule, no secret
-    assert destroyed(watch) == marks.count(".")
-    assert (len(watch.outcomes), watch.world.flaws) == (len(marks), [])
 
 
 # A caller that is slow, and what it does between two outcomes, costs no session its deadline

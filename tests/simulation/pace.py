@@ -44,6 +44,8 @@ PLAYED = {
     "silent for 150 s": away(k.SILENCE, (1, 151)),
     "a gateway's page for 230 s": away(k.BROKEN_GATEWAY, (1, 231)),
     "Firecrawl's own 500 for 200 s": away(UNKNOWN_ERROR, (1, 201)),
+    "Firecrawl's own 502, 25 ids": away(k.STOPPING, (0, 200), sessions=25),
+    "Firecrawl's own 502, 20 ids": away(k.STOPPING, (0, 200), sessions=20),
     "refused, ragged": away(k.NO_CONNECTION, *RAGGED),
     "Firecrawl's own 502, ragged": away(k.STOPPING, *RAGGED, sessions=60),
     "refused for ever": away(k.NO_CONNECTION, (1, 10_000)),

@@ -60,7 +60,7 @@ def fails(kind: k.Kind, often: int = FOR_EVER, seconds: float = 0.2) -> Story:
 
 
 GOOD: Story = [k.SERVED.after(0.2)]
-# Each once starved a run, which its name says.
+# Each starved a run once, or does without one of its rules.
 LISTS = {
     "new ids overtake those that wait": listing([fails(k.STOPPING, 1, 30)] * 96, 8),
     "also one at a time": listing([fails(k.STOPPING, 1, 30)] * 30, 1),
@@ -70,4 +70,9 @@ LISTS = {
     "and in between": listing([fails(k.LOST), *[GOOD] * 5] * 50, 8),
     "what was refused goes first": listing([fails(k.limited(2)), *[GOOD] * 39], 8),
     "only bad ids are left": listing([GOOD] * 95 + [fails(k.LOST)] * 5, 8),
+    "or those that Firecrawl reports": listing([GOOD] * 95 + [fails(k.STOPPING)] * 5, 8),
+    "new ids take turns with lost ones": listing([fails(k.LOST)] * 60 + [GOOD] * 60, 8),
+    "a failure that counts ends in time": listing(
+        [fails(k.LOST)] * 2 + [fails(k.STOPPING, seconds=30)] * 15 + [GOOD] * 40, 1
+    ),
 }
