@@ -53,11 +53,16 @@ def named_on(page: str, pattern: str) -> set[str]:
     return set(re.findall(pattern, (ROOT / page).read_text(encoding="utf-8")))
 
 
-def test_each_error_is_exported_and_in_the_reference() -> None:
+def test_each_error_is_exported_and_in_both_trees_and_the_reference() -> None:
     errors = {kind.__name__ for kind in kinds_of(core.FirecrawlInteractError)}
-    assert errors - {*core.__all__} == set()
-    assert errors - {*firecrawl_interact.__all__} == set()
-    assert errors - named_on("docs/reference/package.md", r":: (\w+Error)") == set()
+    names = {
+        "core": {*core.__all__},
+        "package": {*firecrawl_interact.__all__},
+        "tree of core/errors.py": {*re.findall(r"\w+Error", core.errors.__doc__ or "")},
+        "tree of the reference": named_on("docs/reference/package.md", r"- `(\w+Error)"),
+        "reference": named_on("docs/reference/package.md", r":: (\w+Error)"),
+    }
+    assert {place: errors - known for place, known in names.items() if errors - known} == {}
 
 
 @pytest.mark.parametrize("page", ["docs/outcomes.md", "README.md", "README.ja.md"])
