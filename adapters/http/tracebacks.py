@@ -14,6 +14,8 @@ from types import TracebackType
 
 _HTTP_LIBRARIES = frozenset({"firecrawl_interact", "httpcore", "httpcore2", "httpx", "httpx2"})
 _HTTP_LIBRARIES |= {"aiohttp", "httpx_aiohttp", "urllib3"}
+# It wraps their functions.
+_INSTRUMENTATION = frozenset({"ddtrace", "opentelemetry", "sentry_sdk", "wrapt"})
 # A program's own callback calls these for its own purposes, too.
 _BELOW_THEM = frozenset({"anyio", "asyncio", "eventlet", "gevent", "h11", "http", "socket", "ssl"})
 
@@ -37,7 +39,7 @@ def _frames_of_program(step: TracebackType | None) -> TracebackType | None:
     kept: list[TracebackType] = []
     while step is not None:
         package = step.tb_frame.f_globals.get("__name__", "").partition(".")[0]
-        if package in _HTTP_LIBRARIES:
+        if package in _HTTP_LIBRARIES or package in _INSTRUMENTATION:
             kept = []
         elif package not in _BELOW_THEM:
             kept.append(step)

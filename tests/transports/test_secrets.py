@@ -115,6 +115,21 @@ def test_ctrl_c_passes_and_shows_no_key(net: Net) -> None:
     assert server.open_connections() == 0
 
 
+INSTRUMENTED = """
+def urlopen(*arguments, **named):
+    call_hook()
+"""
+
+
+def test_a_bug_in_a_hook_of_instrumentation_shows_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    named: dict[str, object] = {"__name__": "opentelemetry.any", "call_hook": has_a_bug}
+    exec(INSTRUMENTED, named)  # noqa: S102 - a frame of another package
+    monkeypatch.setattr(urllib3.HTTPConnectionPool, "urlopen", named["urlopen"])
+    error = raised_by_a_delete(Urllib3Transport())
+    assert names_in(error)[-2:] == BUG
+    assert_nothing_is_shown(error)
+
+
 EVENT_LOOP: type[asyncio.AbstractEventLoop] = asyncio.SelectorEventLoop
 if sys.platform == "win32":
     EVENT_LOOP = asyncio.ProactorEventLoop
