@@ -67,6 +67,7 @@ LISTS = {
     "no end of ids that fail at once": listing([fails(UNKNOWN_ERROR, 1, 0.0)] * 3_000, 8),
     "pages at the head fill the places": listing([fails(k.BROKEN_GATEWAY)] * 12 + [GOOD] * 60, 8),
     "lost ones do, too": listing([fails(k.LOST)] * 12 + [GOOD] * 60, 8),
+    "lost ones at the head are many": listing([fails(k.LOST)] * 400 + [GOOD] * 60, 8),
     "and in between": listing([fails(k.LOST), *[GOOD] * 5] * 50, 8),
     "what was refused goes first": listing([fails(k.limited(2)), *[GOOD] * 39], 8),
     "only bad ids are left": listing([GOOD] * 95 + [fails(k.LOST)] * 5, 8),
