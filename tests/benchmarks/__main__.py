@@ -2,7 +2,7 @@
 
 `make benchmark` runs it. Both sides of a comparison run in turn in one process, so that a machine
 that changes its speed changes both. The service is a process of its own, whose time does not count.
-Limits and outages are played in the simulated world of the tests.
+What limits and outages cost a run: `make pace`.
 """
 
 import asyncio
@@ -14,13 +14,12 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from functools import partial
 from importlib.metadata import version
-from itertools import chain, product
+from itertools import chain
 from resource import RUSAGE_CHILDREN, getrusage
 from statistics import median
 
@@ -28,13 +27,6 @@ import aiohttp
 import urllib3
 
 from firecrawl_interact import adapters, core
-
-from ..simulation import kinds
-from ..simulation.limiters import Limited, RateLimit, shortest_time
-from ..simulation.play import play
-from ..simulation.watch import Scenario, ids
-from ..simulation.ways import Awaited
-from ..simulation.world import Outage, Weather
 
 SESSIONS = 1_000
 CONCURRENCY = 32
@@ -199,69 +191,7 @@ def imports() -> Iterator[tuple[str, str]]:
         yield f"{what} / of {libraries}", f"{(own - nothing) / (bare - nothing):.2f} x"
 
 
-# Limits and outages, in a simulated world
-
-LIMITS: Mapping[str, Callable[[int], RateLimit]] = {
-    "fixed window": RateLimit,
-    "sliding window": partial(RateLimit, window="sliding"),
-    "evenly spaced": partial(RateLimit, burst=1),
-}
-FAULTS = {
-    "refused connections": kinds.NO_CONNECTION,
-    "silence": kinds.SILENCE,
-    "a gateway's 502": kinds.BROKEN_GATEWAY,
-}
-
-
-def seconds_of_run(sessions: int, concurrency: int, weather: Weather) -> float:
-    """Play a run in which every session is destroyed, and return its seconds."""
-    scenario = Scenario(ids=ids(sessions), concurrency=concurrency, weather=weather, chances=(0.5,))
-    watch = play(scenario, Awaited)
-    receipts = [one for one in watch.outcomes if isinstance(one, core.DeletionReceipt)]
-    assert len(receipts) == sessions
-    return watch.over_at
-
-
-def worst_beside_shortest(limit: RateLimit, *, tells_wait: bool) -> float:
-    """Return how many times the shortest time a run takes, at its worst."""
-    ratios = []
-    for concurrency, latency in product((8, 64), (0.2, 5.0)):
-        shortest = shortest_time(Limited(limit), 200, concurrency, latency)
-        weather = Weather(
-            seconds=[latency],
-            limiter=lambda: Limited(limit),
-            named_wait=math.ceil if tells_wait else lambda _: None,
-        )
-        ratios.append(seconds_of_run(200, concurrency, weather) / shortest)
-    return max(ratios)
-
-
-def limits() -> Iterator[tuple[str, ...]]:
-    for name, make_limit in LIMITS.items():
-        cells = [
-            f"{worst_beside_shortest(make_limit(requests), tells_wait=tells):.2f} x"
-            for tells, requests in product((True, False), (10, 60))
-        ]
-        yield name, *cells
-
-
-def outages() -> Iterator[tuple[str, ...]]:
-    for name, fault in FAULTS.items():
-        cells = []
-        for away in (2, 15, 60, 200):
-            outage = Outage(1, 1 + away, fault)  # After a second: pages alone would end the run.
-            seconds = seconds_of_run(400, 8, Weather(seconds=[0.2], outages=[outage]))
-            cells.append(f"{seconds - away - 0.2 * 400 / 8:.0f} s")
-        yield name, *cells
-
-
 # What is printed
-
-
-def print_table(head: str, rows: Iterable[tuple[str, ...]]) -> None:
-    print(f"\n{head}\n" + "|---" + "|--:" * (head.count("|") - 2) + "|")
-    for row in rows:
-        print(f"| {' | '.join(row)} |", flush=True)
 
 
 def main() -> None:
@@ -271,11 +201,9 @@ def main() -> None:
     machine = f"{os.cpu_count()} cores ({platform.machine()}) with {load}"
     python = f"Python {platform.python_version()}"
     print(f"{datetime.now(UTC):%Y-%m-%d}, {machine}, {python}, {libraries}")
-    print_table("| What | Ratio |", chain(deletes(), imports()))
-    print("\nThe worst of four runs of 200 sessions / the shortest time that the limit allows:")
-    print_table("| Limit a minute | 10, told | 60, told | 10, not told | 60, not told |", limits())
-    print("\n400 sessions, 8 at a time: how much longer than an outage the run lasts:")
-    print_table("| Outage | 2 s | 15 s | 60 s | 200 s |", outages())
+    print("\n| What | Ratio |\n|---|--:|")
+    for what, ratio in chain(deletes(), imports()):
+        print(f"| {what} | {ratio} |", flush=True)
 
 
 if __name__ == "__main__":
