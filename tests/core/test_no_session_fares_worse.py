@@ -10,7 +10,6 @@ import random
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
-from itertools import product
 
 import pytest
 
@@ -25,6 +24,7 @@ from firecrawl_interact.core import (
 )
 
 from ..simulation import kinds as k
+from ..simulation.pace import RAGGED, away
 from ..simulation.stories import (
     FOR_EVER,
     GOOD,
@@ -198,7 +198,7 @@ def test_a_list_that_once_starved_a_run_ends_with_all_that_can_be_deleted(
 @pytest.mark.parametrize("kind", [UNKNOWN_ERROR, k.BROKEN_GATEWAY, k.LOST])
 @pytest.mark.parametrize("place", ["head", "tail", "between"])
 def test_ids_that_fail_for_ever_lose_no_good_one(place: str, kind: k.Kind) -> None:
-    for bad in (1, 5, 21, 60):
+    for bad in (1, 5, 21, 60, 200):
         stories = [fails(kind)] * bad + [GOOD] * (400 - bad)
         stories.sort(key=len, reverse=place == "head")
         if place == "between":
@@ -209,20 +209,33 @@ def test_ids_that_fail_for_ever_lose_no_good_one(place: str, kind: k.Kind) -> No
         assert watch.over_at <= 60 or bad > 5 or place == "tail"
 
 
-# What is in flight when an outage begins is reset, so a silent one begins before the run.
-AWAY = [*product([k.NO_CONNECTION, k.LOST, k.BROKEN_GATEWAY], [0.0, 0.3]), (k.SILENCE, 0.0)]
+# What is in flight when an outage begins is reset, so a silent one begins before the run. Pages
+# from the start would look like a wrong address.
+TIMES = [
+    (kind, begins) for kind in (k.NO_CONNECTION, k.LOST, k.BROKEN_GATEWAY) for begins in (0, 1)
+]
+AWAY = [(*times, count) for times in [*TIMES, (k.SILENCE, 0)] for count in (2, 20, 100)]
+AWAY += [(kind, 1, 100) for kind in (*k.PAGES, k.BACKEND_404, k.STOPPING)]
 
 
 @both_ways
-@pytest.mark.parametrize("count", [2, 20, 100])
-@pytest.mark.parametrize(("kind", "begins"), AWAY)
-def test_an_outage_that_is_shorter_than_the_deadline_costs_no_session(
+@pytest.mark.parametrize(("kind", "begins", "count"), AWAY)
+def test_an_outage_that_is_shorter_than_the_deadline_costs_no_session_and_little_time(
     kind: k.Kind, begins: float, count: int, way: type[Way]
 ) -> None:
     for seconds in (5, 60, 230):
         weather = Weather(seconds=[0.2], outages=[Outage(begins, begins + seconds, kind)])
         watch = run(listing([()] * count, 8), way, weather=weather)
-        assert (len(deleted(watch)), watch.raised) == (count, []), seconds
+        assert (len(deleted(watch)), watch.raised, watch.world.flaws) == (count, [], []), seconds
+        least = begins + seconds + count * 0.2 / 8
+        assert watch.over_at <= least + (90 if kind is k.SILENCE else 30), seconds
+
+
+@pytest.mark.parametrize("kind", [k.NO_CONNECTION, k.LOST, k.BROKEN_GATEWAY])
+def test_a_rolling_restart_costs_no_session(kind: k.Kind) -> None:
+    given, weather = away(kind, *RAGGED)
+    watch = run(given, Awaited, weather=weather)
+    assert (len(deleted(watch)), watch.raised) == (400, [])
 
 
 # Ids that are no UUIDs, to which Firecrawl says `UNKNOWN_ERROR` for ever
