@@ -18,8 +18,6 @@ CLAIMS = {
     "memory": "A thousand ids at most, or four times the concurrency, have no outcome yet.",
     "raised": "A run raises only what ended it early.",
     "held back": "No session fails because of a rate limit or an outage shorter than the deadline.",
-    "others": "No good id is given up because of others that fail for ever.",
-    "slow": "A slow reader costs no session its deadline.",
     "journal": "A journal forgets no id while its session lives.",
 }
 

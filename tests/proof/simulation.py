@@ -90,72 +90,6 @@ def held_back(draw: Draw) -> Scenario:
     )
 
 
-SLOW = ((0.0,), (0.0,), (0.0, 0.5), (0.0, 10.0), (*[0.0] * 20, 300.0))
-"""Seconds of a caller for each outcome, id or record."""
-
-
-def with_bad_ids(draw: Draw) -> Scenario:
-    """A run over a list with ids that fail for ever, in a world where nothing else fails."""
-    if draw.once_in(10):
-        return with_many_bad_ids(draw)
-    good, bad = draw.choice((0, 5, 20, 60)), draw.choice((1, 2, 3, 8, 12, 20))
-    if draw.once_in(2):
-        marks = [True] * bad + [False] * good
-    elif draw.once_in(2):
-        marks = [False] * good + [True] * min(bad, 8)
-    else:
-        marks = [number % 2 == 0 for number in range(good + bad)]
-    if not good:
-        marks = marks[:12]
-    kind = draw.choice((k.BACKEND_404.after(0.1), k.NOT_A_UUID.after(0.1), k.STOPPING.after(0.3)))
-    meets = {f"{number}": [kind] * 300 for number, mark in enumerate(marks) if mark}
-    return Scenario(
-        ids=[Step(draw.choice(draw.choice(SLOW)), name) for name in ids(len(marks))],
-        meets=meets,
-        fail_for_ever=meets.keys(),
-        weather=Weather(seconds=(0.2,)),
-        concurrency=draw.choice((1, 2, 4, 8, 16)),
-        ids_are_awaited=draw.once_in(2),
-        busy=draw.choice(SLOW),
-        journal_seconds=draw.choice(SLOW[:3]),
-    )
-
-
-def with_many_bad_ids(draw: Draw) -> Scenario:
-    """A run over a list with so many of them that it looks like an outage, and a good one last."""
-    bad, latency = draw.choice((25, 40, 100)), draw.choice((0.0, 0.05, 1.0))
-    names = ids(bad + 30)
-    meets = {name: [draw.choice((k.BACKEND_404, k.NOT_A_UUID))] * 300 for name in names[:bad]}
-    *others, last = names
-    if draw.once_in(2):
-        draw.shuffle(others)
-    return Scenario(
-        ids=[*others, last],
-        meets=meets,
-        fail_for_ever=meets.keys(),
-        weather=Weather(seconds=(latency,)),
-        concurrency=draw.choice((1, 2, 8, 32)),
-        ids_are_awaited=draw.once_in(2),
-    )
-
-
-def slow(draw: Draw) -> Scenario:
-    """A run whose caller is slow, and each of whose sessions fails for a moment."""
-    kinds = (k.STOPPING, k.BROKEN_GATEWAY, k.LOST, k.LIMITED, k.CONFLICT)
-    names = ids(draw.choice((2, 10, 25)))
-    return Scenario(
-        ids=[Step(draw.choice(draw.choice(SLOW)), name) for name in names],
-        meets={name: [draw.choice(kinds)] for name in names},
-        weather=Weather(seconds=(0.25,)),
-        retry=RetryPolicy(deadline=draw.choice((30, 60, 240))),
-        concurrency=draw.choice((2, 8, 32)),
-        ids_are_awaited=draw.once_in(2),
-        busy=draw.choice(SLOW),
-        journal_seconds=draw.choice(SLOW[:3]),
-        is_only_slow=True,
-    )
-
-
 def disturbed(draw: Draw) -> Scenario:
     """A run to which anything may happen."""
     trouble = draw.choice((0, 1, 4, 12))
@@ -208,7 +142,7 @@ class Simulation:
 
     def play(self) -> list[Flaw]:
         """Play it, and return what is not as it is claimed to be, in words."""
-        kinds_of_runs = (held_back, disturbed, disturbed, with_bad_ids, slow)
+        kinds_of_runs = (held_back, disturbed, disturbed)
         scenario = self.draw.choice(kinds_of_runs)(self.draw)
         flaws = play(scenario, self.new_way, self.draw.choice, self._set_up).world.flaws
         for sessions, held in self.left:
