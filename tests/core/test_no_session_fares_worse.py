@@ -38,7 +38,7 @@ from ..simulation.stories import (
     listing,
     run,
 )
-from ..simulation.ways import Awaited, Blocking, Way, both_ways
+from ..simulation.ways import Awaited, Blocking, Way
 from ..simulation.world import Outage, Weather
 
 TO_SPARE = RetryPolicy(
@@ -185,7 +185,6 @@ def test_no_session_fares_worse_in_a_run_than_alone(seeds: Sequence[int]) -> Non
 # Lists that once starved a run, each with what a rule did to it
 
 
-@both_ways
 @pytest.mark.parametrize("given", LISTS.values(), ids=LISTS)
 def test_a_list_that_once_starved_a_run_ends_with_all_that_can_be_deleted(
     given: Listing, way: type[Way]
@@ -218,7 +217,6 @@ AWAY = [(*times, count) for times in [*TIMES, (k.SILENCE, 0)] for count in (2, 2
 AWAY += [(kind, 1, 100) for kind in (*k.PAGES, k.BACKEND_404, k.STOPPING)]
 
 
-@both_ways
 @pytest.mark.parametrize(("kind", "begins", "count"), AWAY)
 def test_an_outage_that_is_shorter_than_the_deadline_costs_no_session_and_little_time(
     kind: k.Kind, begins: float, count: int, way: type[Way]
@@ -241,7 +239,6 @@ def test_a_rolling_restart_costs_no_session(kind: k.Kind) -> None:
 # Ids that are no UUIDs, to which Firecrawl says `UNKNOWN_ERROR` for ever
 
 
-@both_ways
 def test_a_list_of_the_wrong_column_takes_one_request_for_each_id(way: type[Way]) -> None:
     watch = run(Listing({f"{number}": fails(UNKNOWN_ERROR) for number in range(30)}, 8), way)
     assert {type(outcome) for outcome in watch.outcomes} == {BadRequestError}
@@ -249,7 +246,6 @@ def test_a_list_of_the_wrong_column_takes_one_request_for_each_id(way: type[Way]
     assert watch.over_at <= 5
 
 
-@both_ways
 def test_ids_that_are_no_uuids_say_nothing_about_an_outage_of_the_database(way: type[Way]) -> None:
     bad = {f"{number}": fails(UNKNOWN_ERROR) for number in range(20)}
     good = listing([()] * 40, 8).stories

@@ -21,7 +21,7 @@ from firecrawl_interact.core import DeletionReceipt, RetryPolicy
 from ..simulation import kinds as k
 from ..simulation.play import play
 from ..simulation.watch import Scenario, Step, Watch
-from ..simulation.ways import WAYS, Way, both_ways
+from ..simulation.ways import WAYS, Way
 from ..simulation.world import MemoryJournal, Outage, Weather, full_journal
 from .scripted_transport import log_records
 
@@ -288,7 +288,6 @@ def test_a_run(case: Case, way: type[Way]) -> None:
     assert watch.world.flaws == []
 
 
-@both_ways
 def test_a_uuid_is_an_id_and_what_none_can_be_is_an_outcome_among_the_others(
     way: type[Way],
 ) -> None:
@@ -310,7 +309,6 @@ NO_ID = {
 }
 
 
-@both_ways
 @pytest.mark.parametrize("ids_are_awaited", [False, True])
 @pytest.mark.parametrize(("says", "no_id"), NO_ID.items(), ids=NO_ID)
 def test_what_is_no_id_ends_the_run_after_the_outcomes(
@@ -323,7 +321,6 @@ def test_what_is_no_id_ends_the_run_after_the_outcomes(
     assert re.search(says, str(error))
 
 
-@both_ways
 def test_outcomes_say_why_nobody_waited_for_a_response(way: type[Way]) -> None:
     faulty = play(Scenario(ids="a", meets={"a": [k.FAULTY]}), way)
     assert "the transport failed (FaultyError)" in str(faulty.outcomes[0])
@@ -337,7 +334,6 @@ def test_outcomes_say_why_nobody_waited_for_a_response(way: type[Way]) -> None:
 
 
 @pytest.mark.parametrize("is_full", [False, True])
-@both_ways
 def test_the_journal_forgets_what_is_gone_or_a_line_says_so(way: type[Way], is_full: bool) -> None:
     meets = {"b": [k.NOT_FOUND], "c": [k.UNAUTHORIZED], "d": [k.SILENCE] * 4}
     scenario = Scenario(ids="abcd", meets=meets, weather=Weather(effects=["at once"]))
@@ -351,7 +347,6 @@ def test_the_journal_forgets_what_is_gone_or_a_line_says_so(way: type[Way], is_f
     assert sorted(record.getMessage() for record in records) == lines
 
 
-@both_ways
 def test_a_response_that_nobody_can_read_ends_the_run(way: type[Way]) -> None:
     kind = k.Kind(status=503, body=5)  # type: ignore[arg-type] # the point
     watch = play(Scenario(ids="ab", meets={"a": [kind]}), way)
@@ -361,7 +356,6 @@ def test_a_response_that_nobody_can_read_ends_the_run(way: type[Way]) -> None:
     assert isinstance(error.__cause__, AttributeError | TypeError)
 
 
-@both_ways
 def test_a_run_shows_what_holds_it_back(way: type[Way]) -> None:
     served = {"b": [k.SERVED.after(2)], "c": [k.SERVED.after(61.5)], "d": [k.SERVED.after(70)]}
     meets = {"a": [k.limited(60)] * 2, "e": [k.limited(60)], **served}
@@ -379,7 +373,6 @@ def test_a_run_shows_what_holds_it_back(way: type[Way]) -> None:
     assert stopped.pauses == [None, None]
 
 
-@both_ways
 def test_what_ended_a_run_before_it_was_left_is_logged(way: type[Way]) -> None:
     with log_records(logging.WARNING) as records:
         watch = play(Scenario(ids="ab", ids_fail=True, leave_at_outcome=1), way)
@@ -394,7 +387,6 @@ FORBIDDEN = {"b": [k.FORBIDDEN.after(2)], "c": [k.FORBIDDEN.after(2)]}
 SILENT = Scenario(ids="abc", meets={"b": [k.SILENCE], "c": [k.SILENCE]}, shutdown_timeout=1)
 
 
-@both_ways
 @pytest.mark.parametrize(
     ("scenario", "counts"),
     [
@@ -415,7 +407,6 @@ def test_outcomes_of_a_run_that_is_left_are_told_once_as_an_error_with_their_num
     assert [record.getMessage() for record in records] == [text.format(count) for count in counts]
 
 
-@both_ways
 def test_a_pause_is_a_warning_when_it_begins(way: type[Way]) -> None:
     weather = Weather(outages=[Outage(0, 20, k.NO_CONNECTION)])
     with log_records(logging.WARNING) as records:

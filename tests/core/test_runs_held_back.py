@@ -18,7 +18,7 @@ from ..simulation import kinds as k
 from ..simulation.limiters import RATE_LIMITS, Limited, shortest_time
 from ..simulation.play import play
 from ..simulation.watch import Scenario, Step, Watch, ids
-from ..simulation.ways import Awaited, Way, both_ways
+from ..simulation.ways import Awaited, Way
 from ..simulation.world import Outage, Weather, full_journal
 from .scripted_transport import log_records
 
@@ -35,7 +35,6 @@ def destroyed(watch: Watch) -> int:
 # Outages without an end, and wrong addresses
 
 
-@both_ways
 @pytest.mark.parametrize("kind", [k.NO_CONNECTION, k.SILENCE, k.STOPPING, k.PAGES[0]])
 def test_an_outage_without_an_end_ends_the_run_after_few_requests_and_says_what_was_deleted(
     kind: k.Kind, way: type[Way]
@@ -50,7 +49,6 @@ def test_an_outage_without_an_end_ends_the_run_after_few_requests_and_says_what_
     assert len(watch.taken) - destroyed(watch) <= 650
 
 
-@both_ways
 def test_an_outage_in_which_each_id_was_tried_leaves_nothing_to_raise(way: type[Way]) -> None:
     with log_records(logging.WARNING) as records:
         watch = run_through(Outage(0, math.inf, k.NO_CONNECTION), 100, way)
@@ -59,7 +57,6 @@ def test_an_outage_in_which_each_id_was_tried_leaves_nothing_to_raise(way: type[
     assert last == "the run ends: nothing was deleted for 240 s (no connection)"
 
 
-@both_ways
 @pytest.mark.parametrize("kind", k.PAGES)
 def test_pages_alone_from_the_start_end_a_run_after_30_s(kind: k.Kind, way: type[Way]) -> None:
     watch = run_through(Outage(0, math.inf, kind), 1_000, way)
@@ -74,7 +71,6 @@ def test_pages_alone_from_the_start_end_a_run_after_30_s(kind: k.Kind, way: type
 
 @pytest.mark.parametrize("deadline", [4, 240])
 @pytest.mark.parametrize("seconds", [[10.0], [*[0.0] * 9, 300.0]], ids=["10 s", "once 300 s"])
-@both_ways
 def test_a_slow_caller_costs_no_session(
     way: type[Way], seconds: Sequence[float], deadline: float
 ) -> None:

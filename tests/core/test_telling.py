@@ -27,7 +27,6 @@ from .scripted_transport import (
     UNAVAILABLE,
     ScriptedTransport,
     UseCase,
-    both_use_cases,
     delete_blocking,
     ended,
     error_of,
@@ -38,7 +37,6 @@ from .scripted_transport import (
 KNOWN_GONE = {"session_id": SESSION_ID, "session_fate": "gone"}
 
 
-@both_use_cases
 @pytest.mark.parametrize(
     ("session_id", "meets", "kind"),
     [
@@ -66,7 +64,6 @@ def test_a_call_tells_its_outcome_once_before_it_returns_or_raises(
     assert records == []  # The caller sees it.
 
 
-@both_use_cases
 @pytest.mark.parametrize(
     "interruption", [KeyboardInterrupt, SystemExit, asyncio.CancelledError, RuntimeError]
 )
@@ -92,7 +89,6 @@ def test_a_call_that_is_interrupted_just_ends_and_is_told_and_logged_as_unknown(
 # The journal
 
 
-@both_use_cases
 @pytest.mark.parametrize(
     ("meets", "calls"), [(DESTROYED, 1), (NOT_FOUND, 1), (UNAUTHORIZED, 0), (response(418), 0)]
 )
@@ -106,7 +102,6 @@ def test_a_journal_forgets_what_is_gone(
     assert journal.mock_calls == [call.gone(SESSION_ID)] * calls
 
 
-@both_use_cases
 @pytest.mark.parametrize(
     ("error", "words"), [(OSError("the disk is full"), "the disk is full"), (KeyError(), "Key")]
 )
@@ -121,7 +116,6 @@ def test_a_journal_s_error_is_a_warning(error: Exception, words: str, use_case: 
     assert extras(record) == KNOWN_GONE
 
 
-@both_use_cases
 def test_everybody_is_told_before_the_journal_forgets(use_case: UseCase) -> None:
     # A crash in between costs one more delete, which is billed once, and not the telling.
     seen = Mock()
@@ -133,7 +127,6 @@ def test_everybody_is_told_before_the_journal_forgets(use_case: UseCase) -> None
 # The hook
 
 
-@both_use_cases
 def test_what_on_outcome_raises_is_logged_and_changes_nothing(use_case: UseCase) -> None:
     hook = Mock(side_effect=ZeroDivisionError)
     delete_session = use_case(ScriptedTransport(DESTROYED), API_KEY, on_outcome=hook)
