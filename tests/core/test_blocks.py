@@ -61,45 +61,36 @@ def test_the_id_is_what_was_opened_or_in_it(
 
 
 PASS_ID_OF = ". Pass id_of=, a function from what open_session returns to the id."
-NO_CREDITS = ": No credits for ***\\n"
+NO_CREDITS, SHOWN = f"No credits for {API_KEY}\n.", ": No credits for ***\\n"
 
 
 @pytest.mark.parametrize(
-    ("opened", "says"),
+    ("opened", "options", "problem", "says"),
     [
-        (None, f"a NoneType without a valid session id (TypeError){PASS_ID_OF}"),
-        ({"ID": "x"}, f"a dict without a valid session id (KeyError){PASS_ID_OF}"),
-        ({"error": {"code": 7}}, f"a dict without a valid session id (KeyError){PASS_ID_OF}"),
-        (SimpleNamespace(id=""), f"a SimpleNamespace without a valid session id{PASS_ID_OF}"),
-        (
-            {"success": False, "error": f"No credits for {API_KEY}\n."},
-            f"a dict without a valid session id (KeyError){NO_CREDITS}",
-        ),
-        (
-            SimpleNamespace(id=None, error=f"No credits for {API_KEY}\n."),
-            f"a SimpleNamespace without a valid session id{NO_CREDITS}",
-        ),
+        (None, {}, "TypeError", PASS_ID_OF),
+        ({"ID": "x"}, {}, "KeyError", PASS_ID_OF),
+        ({"error": {"code": 7}}, {}, "KeyError", PASS_ID_OF),
+        (SimpleNamespace(id=""), {}, "InvalidSessionIdError", PASS_ID_OF),
+        (["a"], {"id_of": lambda opened: opened[1 // 0]}, "ZeroDivisionError", "."),
+        ({"success": False, "error": NO_CREDITS}, {}, "KeyError", SHOWN),
+        (SimpleNamespace(id=None, error=NO_CREDITS), {}, "InvalidSessionIdError", SHOWN),
     ],
-    ids=repr,
 )
-def test_an_opener_without_an_id_is_an_error_that_says_why(opened: Any, says: str) -> None:
+def test_an_opener_without_an_id_is_an_error_that_says_why(
+    opened: Any, options: dict[str, Any], problem: str, says: str
+) -> None:
     transport = ScriptedTransport()
-    block = core.DeleteSession(transport, API_KEY).opening(lambda: opened)
+    block = core.DeleteSession(transport, API_KEY).opening(lambda: opened, **options)
     with pytest.raises(core.NothingOpenedError) as raised, block:
         raise NotImplementedError
-    words = str(raised.value).replace(" (InvalidSessionIdError)", "")
-    assert words.startswith(f"open_session returned {says}")
+    words, kind = str(raised.value), type(opened).__name__
+    assert words.startswith(
+        f"open_session returned a {kind} without a valid session id ({problem}){says}"
+    )
+    assert type(raised.value.__cause__).__name__ == problem
     assert words.endswith("If a session was opened, it runs until its TTL expires.")
     assert raised.value.opened is opened
     assert (block.session_id, block.outcome, transport.requests) == (None, None, [])
-
-
-def test_an_id_of_that_fails_is_the_cause() -> None:
-    delete_session = core.DeleteSession(ScriptedTransport(), API_KEY)
-    block = delete_session.opening(lambda: ["a"], id_of=lambda opened: opened[1 // 0])
-    with pytest.raises(core.NothingOpenedError, match=r"id \(ZeroDivisionError\)\. If a") as raised:
-        block.__enter__()
-    assert isinstance(raised.value.__cause__, ZeroDivisionError)
 
 
 def test_a_blocking_block_does_not_take_what_must_be_awaited() -> None:

@@ -70,29 +70,6 @@ CASES = {
             (10, "a"),
         ],
     ),
-    "what the service says of others shows that it is there": Case(
-        given=run_of(
-            "abcde",
-            {"a": [k.LOST] * 9, "b": [k.LOST] * 9, **{name: [k.NOT_FOUND] for name in "cde"}},
-            concurrency=2,
-            retry=RetryPolicy(max_attempts=2),
-            weather=Weather(effects=["at once"]),
-        ),
-        outcomes=[
-            (2, "c", "SessionNotFoundError"),
-            (2, "d", "SessionNotFoundError"),
-            (3, "a", A_UNKNOWN),
-            (4, "e", "SessionNotFoundError"),
-            (4.5, "b", A_UNKNOWN),
-        ],
-    ),
-    "each attempt that fails for a moment is retried": Case(
-        given=run_of(
-            "abcd", {"a": [k.LOST], "b": [k.NOT_DELETED.after(3)], "c": [k.CONFLICT.after(4)]}
-        ),
-        outcomes=[(1, "d"), (2.5, "a"), (4.5, "b"), (5.5, "c")],
-        sent="a b c d a b c",
-    ),
     "the time of its requests counts for a session's deadline": Case(
         given=run_of("ab", {"a": [k.SILENCE] * 4}, retry=RetryPolicy(deadline=100)),
         outcomes=[(1, "b"), (100, "a", A_UNKNOWN)],
@@ -232,12 +209,6 @@ ENDED_EARLY = {
         outcomes=[(3, "a")],
         raises="interruption",
         way="blocking",
-    ),
-    "an awaited outcome does not wait for the journal": Case(
-        given=run_of("a", journal_seconds=[5.0], interrupt_at=[3.0]),
-        outcomes=[(1, "a")],
-        raises="interruption",
-        way="awaited",
     ),
     "a second cancellation cuts nothing short": Case(
         given=run_of("abc", {"b": [LATE], "c": [LATER]}, interrupt_at=[5.0, 6.0]),

@@ -1,7 +1,7 @@
-"""How an awaited block or run may end, by how it is used: a table of all pairs.
+"""How an awaited block or run is left in asyncio, by how it is used: a table of all pairs.
 
 In each, the session is destroyed, or one outcome says what is known of it, and so does an ERROR in
-the log, unless the delete's error is itself what the program sees. Blocking: `test_blocks`.
+the log, unless the delete's error is itself what the program sees. Exceptions: `test_blocks`.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import logging
 import math
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeAlias
 
 import anyio
@@ -94,43 +94,10 @@ async def begun(use: Use) -> asyncio.Task[None]:
     return task
 
 
-def does_fail_with(error: Callable[[], BaseException]) -> Callable[[World, Use], Program]:
-    async def way(world: World, use: Use) -> None:
-        async with use():
-            raise error()
-
-    return way
-
-
-async def does_return(world: World, use: Use) -> None:
-    async with use():
-        await asyncio.sleep(0)
-
-
 async def is_cancelled(world: World, use: Use) -> None:
     task = await begun(use)
     task.cancel()
     await task
-
-
-async def has_a_sibling_that_fails(world: World, use: Use) -> None:
-    async def sibling() -> None:
-        await is_open.wait()
-        raise ZeroDivisionError
-
-    is_open = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(hold(use, is_open))
-        group.create_task(sibling())
-
-
-async def is_gathered_and_cancelled(world: World, use: Use) -> None:
-    is_open = asyncio.Event()
-    gathered = asyncio.gather(hold(use, is_open), asyncio.sleep(0))
-    await is_open.wait()
-    gathered.cancel()
-    with suppress(asyncio.CancelledError):
-        await gathered
 
 
 async def is_in_the_background(world: World, use: Use) -> None:
@@ -170,14 +137,8 @@ async def is_closed_after_a_cancellation(world: World, use: Use) -> None:
 
 
 WAYS = {
-    "return": does_return,
-    "exception": does_fail_with(ZeroDivisionError),
-    "SystemExit": does_fail_with(SystemExit),
-    "KeyboardInterrupt": does_fail_with(KeyboardInterrupt),
     "Ctrl-C": presses_ctrl_c_once,
     "cancelled": is_cancelled,
-    "TaskGroup": has_a_sibling_that_fails,
-    "gather": is_gathered_and_cancelled,
     "asyncio.run": is_in_the_background,
     "cancelled, asyncio.run": is_cancelled_as_the_program_ends,
     "generator": leaves_an_asynchronous_generator,
