@@ -29,12 +29,10 @@ from ..simulation.stories import (
     FOR_EVER,
     GOOD,
     LISTS,
-    UNKNOWN_ERROR,
     Listing,
     Story,
     deleted,
     fails,
-    failure,
     listing,
     run,
 )
@@ -50,8 +48,8 @@ LONGEST_WAIT = 200.0
 
 
 FAILURES = (
-    UNKNOWN_ERROR,
-    failure(502, "Hangar is unavailable."),
+    k.UNKNOWN_ERROR,
+    k.NO_BACKEND,
     k.STOPPING,
     k.CONFLICT,
     k.BACKEND_404,
@@ -194,7 +192,7 @@ def test_a_list_that_once_starved_a_run_ends_with_all_that_can_be_deleted(
     assert len(watch.outcomes) == len(given.stories)
 
 
-@pytest.mark.parametrize("kind", [UNKNOWN_ERROR, k.BROKEN_GATEWAY, k.LOST])
+@pytest.mark.parametrize("kind", [k.UNKNOWN_ERROR, k.BROKEN_GATEWAY, k.LOST])
 @pytest.mark.parametrize("place", ["head", "tail", "between"])
 def test_ids_that_fail_for_ever_lose_no_good_one(place: str, kind: k.Kind) -> None:
     for bad in (1, 5, 21, 60, 200):
@@ -240,17 +238,17 @@ def test_a_rolling_restart_costs_no_session(kind: k.Kind) -> None:
 
 
 def test_a_list_of_the_wrong_column_takes_one_request_for_each_id(way: type[Way]) -> None:
-    watch = run(Listing({f"{number}": fails(UNKNOWN_ERROR) for number in range(30)}, 8), way)
+    watch = run(Listing({f"{number}": fails(k.UNKNOWN_ERROR) for number in range(30)}, 8), way)
     assert {type(outcome) for outcome in watch.outcomes} == {BadRequestError}
     assert (len(watch.world.sent), len(watch.outcomes), watch.raised) == (30, 30, [])
     assert watch.over_at <= 5
 
 
 def test_ids_that_are_no_uuids_say_nothing_about_an_outage_of_the_database(way: type[Way]) -> None:
-    bad = {f"{number}": fails(UNKNOWN_ERROR) for number in range(20)}
+    bad = {f"{number}": fails(k.UNKNOWN_ERROR) for number in range(20)}
     good = listing([()] * 40, 8).stories
     mixed = [one for three in zip(bad, [*good][:20], [*good][20:], strict=True) for one in three]
     given = Listing({name: {**bad, **good}[name] for name in mixed}, 8)
-    weather = Weather(seconds=[0.2], outages=[Outage(0, 100, UNKNOWN_ERROR)])
+    weather = Weather(seconds=[0.2], outages=[Outage(0, 100, k.UNKNOWN_ERROR)])
     watch = run(given, way, weather=weather)
     assert (deleted(watch), watch.raised) == (set(good), [])

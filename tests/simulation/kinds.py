@@ -70,6 +70,8 @@ NO_HTTP = Kind(error=lambda: BadResponseError("no HTTP", transient=False), fails
 FAULTY = Kind(error=lambda: FaultyError("the transport has a bug"))
 BROKEN_GATEWAY = _response("bad gateway")
 STOPPING = _response("still stopping")
+NO_BACKEND = _response("no backend")
+UNKNOWN_ERROR = _response("exception")
 BUSY = _response("busy")._replace(headers=(("retry-after", "20"),))
 CONFLICT = _response("conflict")
 BACKEND = _response("backend's 401")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from . import kinds as k
 from .limiters import Limited, RateLimit
-from .stories import GOOD, LISTS, UNKNOWN_ERROR, Listing, deleted, fails, listing, run
+from .stories import GOOD, LISTS, Listing, deleted, fails, listing, run
 from .ways import Awaited
 from .world import Outage, Weather
 
@@ -43,7 +43,7 @@ PLAYED = {
     "lost for 230 s": away(k.LOST, (1, 231)),
     "silent for 150 s": away(k.SILENCE, (1, 151)),
     "a gateway's page for 230 s": away(k.BROKEN_GATEWAY, (1, 231)),
-    "Firecrawl's own 500 for 200 s": away(UNKNOWN_ERROR, (1, 201)),
+    "Firecrawl's own 500 for 200 s": away(k.UNKNOWN_ERROR, (1, 201)),
     "refused, ragged": away(k.NO_CONNECTION, *RAGGED),
     "Firecrawl's own 502, ragged": away(k.STOPPING, *RAGGED, sessions=60),
     "refused for ever": away(k.NO_CONNECTION, (1, 10_000)),
