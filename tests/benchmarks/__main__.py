@@ -19,8 +19,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
-from itertools import chain
-from resource import RUSAGE_CHILDREN, getrusage
 from statistics import median
 
 import aiohttp
@@ -166,31 +164,6 @@ def deletes() -> Iterator[tuple[str, str]]:
             yield f"their CPU / of {beside}", f"{ratio:.2f} x"
 
 
-# Imports
-
-
-def cpu_of(code: str) -> float:
-    """Return the seconds of the processor that a new interpreter spends on a program."""
-    before = getrusage(RUSAGE_CHILDREN)
-    with_bytecode = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}  # It is there after a round.
-    subprocess.run([sys.executable, "-c", code], check=True, env=with_bytecode)
-    after = getrusage(RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def imports() -> Iterator[tuple[str, str]]:
-    of_core = "import firecrawl_interact.core"
-    with_transport = f"{of_core}\nfrom firecrawl_interact.adapters import Urllib3Transport"
-    for what, ours, libraries in (
-        ("import of the core", of_core, "msgspec"),
-        ("import with `Urllib3Transport`", with_transport, "msgspec, urllib3"),
-    ):
-        programs = ("pass", f"import {libraries}", ours)
-        rounds = [[cpu_of(program) for program in programs] for _ in range(41)]
-        nothing, bare, own = map(median, zip(*rounds, strict=True))
-        yield f"{what} / of {libraries}", f"{(own - nothing) / (bare - nothing):.2f} x"
-
-
 # What is printed
 
 
@@ -202,7 +175,7 @@ def main() -> None:
     python = f"Python {platform.python_version()}"
     print(f"{datetime.now(UTC):%Y-%m-%d}, {machine}, {python}, {libraries}")
     print("\n| What | Ratio |\n|---|--:|")
-    for what, ratio in chain(deletes(), imports()):
+    for what, ratio in deletes():
         print(f"| {what} | {ratio} |", flush=True)
 
 

@@ -103,15 +103,6 @@ def test_a_name_that_only_core_has_says_so() -> None:
     assert not hasattr(firecrawl_interact, "Call")
 
 
-def test_a_function_of_no_module_that_is_called_like_a_name_of_core_can_be_pickled() -> None:
-    run(
-        "import firecrawl_interact, pickle\n"
-        "def Call(): pass\n"
-        "Call.__module__ = None\n"
-        "assert pickle.loads(pickle.dumps(Call)) is Call"
-    )
-
-
 def test_the_package_knows_its_version_and_runs_the_command() -> None:
     assert firecrawl_interact.__version__ == version("firecrawl-interact")
     run("import firecrawl_interact, sys; assert 'importlib.metadata' not in sys.modules")
