@@ -7,6 +7,7 @@ import asyncio
 import logging
 import signal
 import threading
+from collections.abc import AsyncIterator
 from unittest.mock import Mock, call
 
 import anyio
@@ -146,6 +147,20 @@ def test_a_block_deletes_what_the_end_of_the_event_loop_has_cut_of_a_close() -> 
 
     virtual_time.run(main())
     assert program.came == (set(), 2, [UNKNOWN, GONE])
+
+
+def test_a_block_of_a_generator_that_was_left_ends_with_the_event_loop() -> None:
+    async def pages() -> AsyncIterator[int]:
+        async with program.delete_session.on_exit("a"):
+            yield 1
+
+    async def main() -> None:
+        async for _ in pages():
+            break
+
+    program = Program()
+    virtual_time.run(main())
+    assert program.came == (set(), 1, [GONE])
 
 
 @pytest.mark.parametrize(("times", "sent"), [([3], 1), ([7], 1), ([3, 7], 2)])

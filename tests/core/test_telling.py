@@ -1,6 +1,6 @@
 """Who is told what became of a session: `on_outcome`, the journal, the log, and standard error.
 
-What is told at a block's end: `test_blocks`. Of a run: `test_ways_to_end`.
+What is told at a block's end: `test_blocks`. Of a run: `test_runs`.
 """
 
 import asyncio
