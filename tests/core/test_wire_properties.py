@@ -1,4 +1,4 @@
-"""How strictly a body is read, and what a receipt holds.
+"""How strictly a body is read, where fuzzing seldom comes, and what a receipt holds.
 
 Any other response is compared with a plain reader in `test_fuzzed_responses`.
 """
@@ -25,25 +25,15 @@ DEEP = b'{"success":true,"deep":'
 @pytest.mark.parametrize(
     "body",
     [
-        b' \t\r\n{ "success" \n: true } \n',
         b'{"succes\\u0073":true}',
         b'{"success":false,"success":true}',
-        b'{"error":"Session not found"}',
-        b'{"success":true,"error":"Session not found"}',
         '{"grün":"🦊","success":true}'.encode(),
-        DEEP + b"[" * 99 + b"]" * 99 + b"}",
-        b'{"success":true,"sessionDurationMs":true,"creditsBilled":1e400,"status":null}',
-        b'{"success":true,"sessionDurationMs":%s,"creditsBilled":true}' % (b"9" * 5_000),
-        b"",
         b'{"Success":true}',
-        b'{"success":"true"}',
         b'{"success":true,"success":false}',
         b'{"success":true,}',
         b'{"success":true} {"success":true}',
-        b'{"success":true,"x":NaN}',
         b'{"success":true,"x":"\n"}',
         b'\xef\xbb\xbf{"success":true}',
-        DEEP + b"[" * 100 + b"]" * 100 + b"}",
         DEEP + b'{"x":' * 100 + b"1" + b"}" * 100 + b"}",
         DEEP + b"[" * 100_000 + b"]" * 100_000 + b"}",
         b'{"success":false,"error":"Session not found","deep":' + b"[" * 100 + b"]" * 100 + b"}",
