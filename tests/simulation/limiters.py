@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal, TypeAlias
 
-Window: TypeAlias = Literal["fixed", "aligned", "sliding"]
+Window: TypeAlias = Literal["fixed", "sliding"]
 
 _ROUNDING = 1e-6  # of floats: a request exactly at the end is not too early
 
@@ -26,14 +26,13 @@ class RateLimit:
     seconds: float = 60
     window: Window = "fixed"
     """`"fixed"` begins with a request, and the next one with the first request after its end.
-    `"aligned"` begins at each multiple of `seconds` on the clock, like a minute of the day.
     `"sliding"` is always the last `seconds`. A 429 does not count in it."""
     burst: int | None = None
     """The size of a token bucket, which is refilled at `requests` in `seconds`. None: a window."""
 
 
 class Limited:
-    """A service with a rate limit. An aligned window begins at second 40 of each minute."""
+    """A service with a rate limit."""
 
     def __init__(self, limit: RateLimit) -> None:
         self._limit = limit
@@ -49,14 +48,11 @@ class Limited:
             return self._count_in_bucket(limit, limit.burst, now)
         if limit.window == "sliding":
             return self._count_in_sliding_window(limit, now)
-        return self._count_in_window(limit, now - 40)
+        return self._count_in_window(limit, now)
 
     def _count_in_window(self, limit: RateLimit, now: float) -> float:
         if self._window_ends - now < _ROUNDING:
-            began = now
-            if limit.window == "aligned":
-                began = math.floor((now + _ROUNDING) / limit.seconds) * limit.seconds
-            self._window_ends = began + limit.seconds
+            self._window_ends = now + limit.seconds
             self._consumed = 0
         self._consumed += 1
         return 0 if self._consumed <= limit.requests else self._window_ends - now
@@ -81,7 +77,6 @@ class Limited:
 
 RATE_LIMITS: dict[str, Callable[[int], RateLimit]] = {
     "fixed window": RateLimit,
-    "aligned window": partial(RateLimit, window="aligned"),
     "sliding window": partial(RateLimit, window="sliding"),
     "bucket": lambda limit: RateLimit(limit, burst=limit),
 }
