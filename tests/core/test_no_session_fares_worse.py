@@ -25,17 +25,7 @@ from firecrawl_interact.core import (
 
 from ..simulation import kinds as k
 from ..simulation.pace import RAGGED, away
-from ..simulation.stories import (
-    FOR_EVER,
-    GOOD,
-    LISTS,
-    Listing,
-    Story,
-    deleted,
-    fails,
-    listing,
-    run,
-)
+from ..simulation.stories import FOR_EVER, GOOD, LISTS, Listing, Story, deleted, fails, listing, run
 from ..simulation.ways import Awaited, Blocking, Way
 from ..simulation.world import Outage, Weather
 
