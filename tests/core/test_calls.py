@@ -118,11 +118,7 @@ def test_a_service_that_knows_no_such_session_is_good(use_case: UseCase, chance:
     ("end", "kind", "says"),
     [
         (UNAUTHORIZED, core.UnauthorizedError, "HTTP 401: Unauthorized"),
-        (
-            core.Response(404, {}, b"no"),
-            core.UnexpectedResponseError,
-            "HTTP 404.*Check the API URL",
-        ),
+        (core.Response(404, {}, b"no"), core.UnexpectedResponseError, "404.*Check the API URL"),
         (FORBIDDEN, core.ForbiddenError, "HTTP 403.*Use an API key of the team"),
         (core.ConnectFailedError("refused"), core.UnreachableError, "refused"),
         (DESTROYED, core.UnexpectedResponseError, "confirms the delete.*Check the API URL"),

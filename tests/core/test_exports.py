@@ -124,24 +124,6 @@ def test_the_core_and_a_call_that_goes_well_load_nothing_slow_and_no_library() -
     assert loaded <= {*sys.stdlib_module_names} - {*SLOW_TO_IMPORT, "urllib"}
 
 
-A_PROGRAM = """
-import sys
-from firecrawl_interact import DeleteSession, Urllib3Transport, delete_session_from_environment
-
-DeleteSession(Urllib3Transport(), "fc-key").close()
-delete_session_from_environment(api_key="fc-key").close()
-print(*sys.modules)
-"""
-
-
-def test_a_program_that_deletes_loads_no_fake_no_journal_and_no_run() -> None:
-    code = [sys.executable, "-c", A_PROGRAM]
-    loaded = subprocess.run(code, capture_output=True, text=True, check=True).stdout
-    assert "firecrawl_interact.adapters.urllib3" in loaded
-    of_others = r"interact\.(?:adapters\.(?:asyncio|fakes|httpx|journals)|core\.(?:asyncio|runs))"
-    assert re.findall(of_others, loaded) == []
-
-
 def test_what_completion_shows_is_what_is_promised() -> None:
     delete_session = core.DeleteSession(FunctionTransport(), None)
     block = delete_session.on_exit("a")
