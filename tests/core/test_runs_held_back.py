@@ -9,13 +9,14 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from firecrawl_interact.core import DeletionReceipt, RetryPolicy, RunEndedError
 
 from ..simulation import kinds as k
-from ..simulation.limiters import RATE_LIMITS, Limited, shortest_time
+from ..simulation.limiters import LIMITERS, shortest_time
 from ..simulation.play import play
 from ..simulation.watch import Scenario, Step, Watch, ids
 from ..simulation.ways import Awaited, Way
@@ -108,21 +109,21 @@ shortest time a run takes then, at most."""
 
 
 @pytest.mark.parametrize(("named_wait", "most"), WAITS.values(), ids=WAITS)
-@pytest.mark.parametrize("kind", RATE_LIMITS)
+@pytest.mark.parametrize("kind", LIMITERS)
 @pytest.mark.parametrize(("limit", "concurrency"), [(10, 64), (100, 8)])
 def test_a_rate_limit_costs_no_session_little_time_and_few_requests(
     kind: str, limit: int, concurrency: int, named_wait: NamedWait, most: float
 ) -> None:
-    count, new_limit = 2 * limit + 30, RATE_LIMITS[kind](limit)
+    count, new_limiter = 2 * limit + 30, partial(LIMITERS[kind], limit)
     weather = Weather(
         seconds=[0.2],
-        limiter=lambda: Limited(new_limit),
+        limiter=new_limiter,
         named_wait=named_wait,
         is_named_in_header=named_wait is not round,
     )
     scenario = Scenario(ids=ids(count), concurrency=concurrency, weather=weather)
     watch = play(scenario, Awaited, random.Random(1).choice)  # noqa: S311 - a schedule, no secret
     assert (watch.raised, destroyed(watch), watch.world.flaws) == ([], count, [])
-    assert watch.over_at <= shortest_time(Limited(new_limit), count, concurrency, 0.2) * most
+    assert watch.over_at <= shortest_time(new_limiter(), count, concurrency, 0.2) * most
     is_right = named_wait in {math.ceil, round}
     assert len(watch.world.sent) <= count + 200 or not is_right

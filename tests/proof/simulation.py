@@ -15,7 +15,7 @@ from firecrawl_interact import RetryPolicy
 
 from ..simulation import kinds as k
 from ..simulation.kinds import SERVED, Kind
-from ..simulation.limiters import RATE_LIMITS, Limited, RateLimit
+from ..simulation.limiters import LIMITERS, Bucket
 from ..simulation.play import play
 from ..simulation.watch import Scenario, Step, ids
 from ..simulation.ways import Awaited, Blocking, Way
@@ -50,13 +50,13 @@ POLICIES = (
     RetryPolicy(max_attempts=1, attempt_timeout=10, deadline=20),
     RetryPolicy(max_attempts=6, attempt_timeout=10, deadline=60, first_pause=0.1),
 )
-LIMITS: Sequence[Callable[[int], RateLimit]] = (*RATE_LIMITS.values(), partial(RateLimit, burst=1))
+LIMITS: Sequence[Callable[[int], Limiter]] = (*LIMITERS.values(), partial(Bucket, burst=1))
 ROUNDED: Sequence[Callable[[float], int]] = (math.ceil, math.ceil, math.floor, round)
 NAMED_WAITS: Sequence[Callable[[float], int | None]] = (*ROUNDED, lambda wait: None)
 
 
 def _limiter(draw: Draw) -> Callable[[], Limiter]:
-    return partial(Limited, draw.choice(LIMITS)(draw.choice((3, 10, 60))))
+    return partial(draw.choice(LIMITS), draw.choice((3, 10, 60)))
 
 
 def _outages(draw: Draw, longest: float, kinds: Sequence[Kind]) -> list[Outage]:
@@ -79,8 +79,8 @@ def held_back(draw: Draw) -> Scenario:
         weather.named_wait = draw.choice(NAMED_WAITS)
         weather.is_named_in_header = draw.once_in(2)
     if weather.limiter is None or draw.once_in(2):
-        kinds = (k.NO_CONNECTION, k.BROKEN_GATEWAY, k.BUSY, k.LOST)
-        weather.outages = _outages(draw, 100, (*kinds, k.BACKEND_404, *k.PAGES))
+        kinds = (k.NO_CONNECTION, k.BROKEN_GATEWAY, k.BUSY, k.LOST, *k.PAGES)
+        weather.outages = _outages(draw, 100, kinds)
     return Scenario(
         ids=ids(draw.choice((2, 3, 10, 25, 50))),
         weather=weather,

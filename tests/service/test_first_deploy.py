@@ -7,17 +7,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from firecrawl_interact import (
-    AsyncDeleteManySessions,
     AsyncDeleteSession,
     AsyncInMemoryTransport,
     AsyncioTransport,
-    DeleteManySessions,
-    DeleteSession,
     FakeService,
     Fault,
     FileJournal,
@@ -28,8 +24,8 @@ from firecrawl_interact import (
     Reply,
 )
 
-from ..core.scripted_transport import UseCase, ended, play
-from ..core.side_by_side import listed
+from ..core.scripted_transport import ended, play
+from ..core.side_by_side import DeleteMany, listed, many, many_awaited
 
 # An outage of 20 seconds: a service is restarted, or deployed
 
@@ -41,37 +37,27 @@ OUTAGES: dict[str, Fault] = {
 }
 
 
-def call(delete_session: Any, session_id: str) -> None:  # Any: of either kind
-    ended(delete_session(session_id))
-
-
-def block(delete_session: Any, session_id: str) -> None:  # Any: of either kind
-    play(delete_session.on_exit(session_id), list)
-
-
-def run_of_one(delete_session: Any, session_id: str) -> None:  # Any: of either kind
-    is_blocking = isinstance(delete_session, DeleteSession)
-    delete_many = DeleteManySessions if is_blocking else AsyncDeleteManySessions
-    asyncio.run(listed(delete_many(delete_session)([session_id])))
-
-
 @pytest.mark.parametrize("fault", OUTAGES.values(), ids=OUTAGES)
-@pytest.mark.parametrize("delete", [call, block, run_of_one])
+@pytest.mark.parametrize("what", ["call", "block", "run"])
 @pytest.mark.parametrize(
-    ("use_case", "transport"),
-    [(DeleteSession, InMemoryTransport), (AsyncDeleteSession, AsyncInMemoryTransport)],
+    ("delete_many", "transport"),
+    [(many, InMemoryTransport), (many_awaited, AsyncInMemoryTransport)],
     ids=["blocking", "awaited"],
 )
 def test_an_outage_of_20_seconds_costs_no_session(
-    use_case: UseCase,
-    transport: Callable[[FakeService], object],
-    delete: Callable[..., None],
-    fault: Fault,
+    delete_many: DeleteMany, transport: Callable[[FakeService], object], what: str, fault: Fault
 ) -> None:
     service = FakeService()
     session_id = service.open_session()
     service.outage(20, fault)
-    delete(use_case(transport(service), "fc-test"), session_id)
+    run = delete_many(transport(service))
+    match what:
+        case "call":
+            ended(run.delete_session(session_id))
+        case "block":
+            play(run.delete_session.on_exit(session_id), list)
+        case "run":
+            asyncio.run(listed(run([session_id])))
     assert service.sessions_left_open == []
 
 

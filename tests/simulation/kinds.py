@@ -28,7 +28,6 @@ class Kind(NamedTuple):
     may_act: bool = True  # whether the service may have destroyed the session all the same
     fails_as_outage: bool = False
     is_a_page: bool = False  # of somebody who does not know the service
-    is_spoken: bool = False  # it fails as in an outage, and the service itself says so
     seconds: float | None = None  # until it comes. None: as the weather has it
 
     def after(self, seconds: float) -> "Kind":
@@ -51,7 +50,6 @@ def _response(name: str) -> Kind:
         may_act=row.fate != "untouched",
         fails_as_outage=fails,
         is_a_page=fails and not knows_service,
-        is_spoken=fails and knows_service and bool(row.words),
     )
 
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from . import kinds as k
-from .limiters import Limited, RateLimit
+from .limiters import FixedWindow
 from .stories import GOOD, LISTS, Listing, deleted, fails, listing, run
 from .ways import Awaited
 from .world import Outage, Weather
@@ -22,7 +22,7 @@ RAGGED = ((1.0, 1.6), (1.9, 2.2), (2.5, 60.0), (60.4, 61.0), (61.3, 61.8))
 
 def limited(requests: int, concurrency: int, sessions: int) -> tuple[Listing, Weather]:
     """Return a list under Firecrawl's limit, so many requests in a fixed window of a minute."""
-    weather = Weather(seconds=[0.2], limiter=lambda: Limited(RateLimit(requests)))
+    weather = Weather(seconds=[0.2], limiter=lambda: FixedWindow(requests))
     return listing([()] * sessions, concurrency), weather
 
 

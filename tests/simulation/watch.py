@@ -25,8 +25,6 @@ _SENDABLE = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]{1,120}")
 _A_ROUNDING = 1e-6
 _MOST_TAKEN = 1000
 """How many ids of a run of a low concurrency may have no outcome yet: an outage takes some 600."""
-_MOST_OWN = 21
-"""How many of the last ids may fail for a reason of their own, if the service itself says so."""
 
 
 class Step(NamedTuple):
@@ -181,11 +179,8 @@ class Watch:
     def _check_held_back(self) -> None:
         claim = self.world.claim
         outages = self.world.weather.outages
-        # With no other id left, one or two that fail can have a reason of their own. So have up to
-        # twenty whose failures the service itself reports, for longer than 15 s.
-        is_own = any(one.kind.is_spoken and one.ends - one.begins > 15 for one in outages)
-        most = _MOST_OWN if is_own else 2
-        may_fail = self.outcomes[-most:] if outages else []
+        # With no other id left, one or two that fail can have a reason of their own.
+        may_fail = self.outcomes[-2:] if outages else []
         lost = [one for one in self.outcomes if one.session_fate is not SessionFate.GONE]
         is_whole = len(self.taken) == len(self.scenario.ids)
         claim("held back", is_whole, "a run that is held back ends early")
