@@ -49,7 +49,8 @@ def run_of(
     return replace(Scenario(ids=ids, meets=meets or {}), **of)  # type: ignore[arg-type] # by name
 
 
-LATE, LATER = k.SERVED.after(50), k.SERVED.after(60)
+LATE, LATER = [k.SERVED.after(50)], [k.SERVED.after(60)]
+IN_5_S, IN_10_S = [k.SERVED.after(5)], [k.SERVED.after(10)]
 PAUSED = {"a": [k.limited(60)]}
 AWAY = Weather(outages=[Outage(0, float("inf"), k.BROKEN_GATEWAY)])
 IN_30_S = RetryPolicy(deadline=30)
@@ -59,7 +60,7 @@ CASES = {
     "each id has one outcome, and they come as they end": Case(
         given=run_of(
             ["a", "..", "b", "c", "d"],
-            {"a": [k.SERVED.after(10)], "b": [k.NOT_FOUND.after(3)], "c": [k.FORBIDDEN.after(4)]},
+            {"a": IN_10_S, "b": [k.NOT_FOUND.after(3)], "c": [k.FORBIDDEN.after(4)]},
             weather=Weather(effects=["at once"]),
         ),
         outcomes=[
@@ -86,7 +87,7 @@ CASES = {
     ),
     "asynchronous ids are taken while requests are in flight": Case(
         given=run_of(
-            [Step(10, "a"), Step(10, "b"), Step(10, "c")], {"a": [LATE]}, ids_are_awaited=True
+            [Step(10, "a"), Step(10, "b"), Step(10, "c")], {"a": LATE}, ids_are_awaited=True
         ),
         outcomes=[(21, "b"), (31, "c"), (60, "a")],
         way="awaited",
@@ -106,10 +107,7 @@ CASES = {
     ),
     "when the ids fail, what was taken has its outcome first": Case(
         given=run_of(
-            "ab",
-            {"a": [k.SERVED.after(10)], "b": [k.NOT_DELETED]},
-            ids_fail=True,
-            ids_are_awaited=True,
+            "ab", {"a": IN_10_S, "b": [k.NOT_DELETED]}, ids_fail=True, ids_are_awaited=True
         ),
         outcomes=[(2.5, "b"), (10, "a")],
         raises="FaultyError",
@@ -133,12 +131,7 @@ CASES = {
 
 ENDED_EARLY = {
     "stop lets what is in flight end, and takes and sends nothing new": Case(
-        given=run_of(
-            "abcd",
-            {"a": [k.SERVED.after(10)], "b": [k.SERVED.after(10)]},
-            concurrency=2,
-            stop_at=[5.0, 6.0, 20.0],
-        ),
+        given=run_of("abcd", {"a": IN_10_S, "b": IN_10_S}, concurrency=2, stop_at=[5.0, 6.0, 20.0]),
         outcomes=[(10, "a"), (10, "b")],
         sent="a b",
         over_at=10,
@@ -147,7 +140,7 @@ ENDED_EARLY = {
         given=run_of("a", begins_at=10.0, stop_at=[5.0]), outcomes=[], over_at=10
     ),
     "stop ends an id that waits before what is in flight ends": Case(
-        given=run_of("ab", {"a": [k.limited(200)], "b": [k.SERVED.after(5)]}, stop_at=[2.0]),
+        given=run_of("ab", {"a": [k.limited(200)], "b": IN_5_S}, stop_at=[2.0]),
         outcomes=[(2, "a", "RateLimitError"), (5, "b")],
         over_at=5,
     ),
@@ -175,30 +168,30 @@ ENDED_EARLY = {
         way="awaited",
     ),
     "what is in flight has the shutdown timeout from stop on": Case(
-        given=run_of("ab", {"a": [k.limited(2), LATE]}, shutdown_timeout=4.5, stop_at=[10.0, 13.0]),
+        given=run_of(
+            "ab", {"a": [k.limited(2), *LATE]}, shutdown_timeout=4.5, stop_at=[10.0, 13.0]
+        ),
         outcomes=[(1, "b"), (14.5, "a", A_UNKNOWN)],
         over_at=14.5,
     ),
     "the caller's own time counts against the shutdown timeout": Case(
-        given=run_of("ab", {"b": [LATER]}, busy=[50.0], shutdown_timeout=5.0, stop_at=[0.5]),
+        given=run_of("ab", {"b": LATER}, busy=[50.0], shutdown_timeout=5.0, stop_at=[0.5]),
         outcomes=[(1, "a"), (51, "b", A_UNKNOWN)],
     ),
     "a response that has come counts, however little time there is": Case(
-        given=run_of(
-            "ab", {"b": [k.SERVED.after(5)]}, busy=[10.0], shutdown_timeout=0.0, stop_at=[7.0]
-        ),
+        given=run_of("ab", {"b": IN_5_S}, busy=[10.0], shutdown_timeout=0.0, stop_at=[7.0]),
         outcomes=[(1, "a"), (11, "b")],
     ),
     "leaving the block waits until the attempts end, and keeps their outcomes": Case(
         given=run_of(
-            "abcd", {"b": [LATE], "c": [k.SERVED.after(89.5)]}, concurrency=3, leave_at_outcome=1
+            "abcd", {"b": LATE, "c": [k.SERVED.after(89.5)]}, concurrency=3, leave_at_outcome=1
         ),
         outcomes=[(1, "a"), (89.5, "b"), (89.5, "c")],
         sent="a b c",
         over_at=89.5,
     ),
     "an interruption waits for what is in flight, and sends nothing new": Case(
-        given=run_of("abcd", {"b": [LATE], "c": [LATER]}, concurrency=3, interrupt_at=[0.5]),
+        given=run_of("abcd", {"b": LATE, "c": LATER}, concurrency=3, interrupt_at=[0.5]),
         outcomes=[(60, "a"), (60, "b"), (60, "c")],
         sent="a b c",
         raises="interruption",
@@ -211,14 +204,14 @@ ENDED_EARLY = {
         way="blocking",
     ),
     "a second cancellation cuts nothing short": Case(
-        given=run_of("abc", {"b": [LATE], "c": [LATER]}, interrupt_at=[5.0, 6.0]),
+        given=run_of("abc", {"b": LATE, "c": LATER}, interrupt_at=[5.0, 6.0]),
         outcomes=[(1, "a"), (60, "b"), (60, "c")],
         raises="interruption",
         over_at=60,
         way="awaited",
     ),
     "a second Ctrl-C ends the wait, and what is in flight is unknown": Case(
-        given=run_of("abc", {"b": [LATE], "c": [LATER]}, interrupt_at=[5.0, 6.0]),
+        given=run_of("abc", {"b": LATE, "c": LATER}, interrupt_at=[5.0, 6.0]),
         outcomes=[(1, "a"), (6, "b", A_UNKNOWN), (6, "c", A_UNKNOWN)],
         raises="interruption",
         over_at=6,
@@ -299,7 +292,7 @@ def test_outcomes_say_why_nobody_waited_for_a_response(way: type[Way]) -> None:
     fail = k.Kind(error=lambda: pytest.fail.Exception("This is a BaseException."))
     failed = play(Scenario(ids="a", meets={"a": [fail]}), way)
     assert "no request can be sent (Failed)" in str(failed.raised[0])
-    left = play(Scenario(ids="a", meets={"a": [LATE]}, shutdown_timeout=0, stop_at=[5]), way)
+    left = play(Scenario(ids="a", meets={"a": LATE}, shutdown_timeout=0, stop_at=[5]), way)
     says = "the run was left before the response was read. The session may still be running"
     assert says in str(left.outcomes[0])
 
