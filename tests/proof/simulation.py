@@ -1,6 +1,6 @@
 """Simulated runs, each drawn from a number.
 
-What is claimed of each is in `claims_of_runs`, each in one sentence.
+What is claimed of each is in `CLAIMS`, each in one sentence.
 `python -m tests.proof.simulation 4711` plays the run of one seed again, and
 `python -m tests.proof.simulation 0 100000` so many, up to the first that breaks a claim.
 """
@@ -29,7 +29,23 @@ from ..simulation.world import (
     World,
     full_journal,
 )
-from .claims_of_runs import refuse
+from .claims import ClaimBrokenError
+
+CLAIMS = {
+    "one outcome": "Each id that a run takes gets one outcome, and `on_outcome` gets it once.",
+    "gone": "A run reports GONE only of a session that is gone.",
+    "untouched": "It reports UNTOUCHED only if no request of it changed the session, or ever will.",
+    "receipt": "It returns a receipt only for a delete that the service confirmed, with its bill.",
+    "one session": "Each request is the one DELETE of its session.",
+    "attempts": "`attempts` counts each request for the session.",
+    "requests": "A session has one request at a time, none after its outcome or in a pause.",
+    "the end": "A run that is stopped, left or ended sends nothing, and leaves no task behind.",
+    "leaving": "Leaving takes no longer than the attempts in flight, or `shutdown_timeout`.",
+    "memory": "A thousand ids at most, or four times the concurrency, have no outcome yet.",
+    "raised": "A run raises only what ended it early.",
+    "held back": "No session fails because of a rate limit or an outage shorter than the deadline.",
+    "journal": "A journal forgets no id while its session lives.",
+}
 
 
 class Draw(random.Random):
@@ -192,7 +208,10 @@ class Simulation:
 
 def play_seed(seed: int) -> None:
     """Play the run of a seed, and raise a `ClaimBrokenError` if it breaks a claim."""
-    refuse(Simulation(seed).play(), f"to replay it: python -m tests.proof.simulation {seed}")
+    if flaws := Simulation(seed).play():
+        shown_by = [f"to replay it: python -m tests.proof.simulation {seed}"]
+        shown_by += [flaw.what for flaw in flaws[:8]]
+        raise ClaimBrokenError({flaw.claim for flaw in flaws}, CLAIMS, *shown_by)
 
 
 if __name__ == "__main__":
