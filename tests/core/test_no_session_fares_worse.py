@@ -13,15 +13,7 @@ from functools import partial
 
 import pytest
 
-from firecrawl_interact.core import (
-    BadRequestError,
-    DeleteSession,
-    DeleteSessionError,
-    Request,
-    Response,
-    RetryPolicy,
-    TimedOutError,
-)
+from firecrawl_interact import core
 
 from ..simulation import kinds as k
 from ..simulation.pace import RAGGED, away
@@ -30,8 +22,8 @@ from ..simulation.ways import Awaited, Blocking, Way
 from ..simulation.world import Outage, Weather
 from .side_by_side import FunctionTransport
 
-TO_SPARE = RetryPolicy(
-    max_attempts=RetryPolicy().max_attempts - 1, deadline=RetryPolicy().deadline - 30
+TO_SPARE = core.RetryPolicy(
+    max_attempts=core.RetryPolicy().max_attempts - 1, deadline=core.RetryPolicy().deadline - 30
 )
 """With an attempt and 30 s to spare. Whoever is deleted within it is deleted by a run."""
 LONGEST_WAIT = 200.0
@@ -62,22 +54,24 @@ class Teller(FunctionTransport):
         super().__init__()
         self._story = iter(story)
 
-    def send(self, request: Request, timeout: float) -> Response:
+    def send(self, request: core.Request, timeout: float) -> core.Response:
         kind = next(self._story)
         self.now += min(kind.seconds or 0.0, timeout)
         if (kind.seconds or 0.0) >= timeout:
-            raise TimedOutError("silence")
+            raise core.TimedOutError("silence")
         if kind.error is not None:
             raise kind.error()
-        return Response(kind.status or 200, dict(kind.headers), kind.body or b'{"success": true}')
+        body = kind.body or b'{"success": true}'
+        return core.Response(kind.status or 200, dict(kind.headers), body)
 
 
 def is_deleted_alone(story: Story) -> bool:
     for chance in (0.0, 1.0):
-        teller = Teller(story)
+        random = partial(float, chance)
+        delete_session = core.DeleteSession(Teller(story), "fc-test", retry=TO_SPARE, random=random)
         try:
-            DeleteSession(teller, "fc-test", retry=TO_SPARE, random=partial(float, chance))("id")
-        except DeleteSessionError:
+            delete_session("id")
+        except core.DeleteSessionError:
             return False
     return True
 
@@ -99,7 +93,7 @@ def longest_wait(given: Listing) -> float:
 
     Each session backs off as alone, and its failures say nothing about the others.
     """
-    policy, numbers, is_turn_of_new = RetryPolicy(), itertools.count(), True
+    policy, numbers, is_turn_of_new = core.RetryPolicy(), itertools.count(), True
     new = deque(given.stories.values())
     waiting: list[tuple[float, int, Story, int]] = []  # until when; and how often it has failed
     in_flight: list[tuple[float, int, Story, int]] = []
@@ -224,7 +218,7 @@ def test_a_rolling_restart_costs_no_session(kind: k.Kind) -> None:
 
 def test_a_list_of_the_wrong_column_takes_one_request_for_each_id(way: type[Way]) -> None:
     watch = run(Listing({f"{number}": fails(k.UNKNOWN_ERROR) for number in range(30)}, 8), way)
-    assert {type(outcome) for outcome in watch.outcomes} == {BadRequestError}
+    assert {type(outcome) for outcome in watch.outcomes} == {core.BadRequestError}
     assert (len(watch.world.sent), len(watch.outcomes), watch.raised) == (30, 30, [])
     assert watch.over_at <= 5
 

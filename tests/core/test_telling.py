@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import uuid
-from contextlib import suppress
 from typing import Any
 from unittest.mock import Mock, call
 
@@ -21,7 +20,6 @@ from firecrawl_interact import core
 from .scripted_transport import (
     API_KEY,
     DESTROYED,
-    NOT_FOUND,
     SESSION_ID,
     UNAUTHORIZED,
     UNAVAILABLE,
@@ -87,19 +85,6 @@ def test_a_call_that_is_interrupted_just_ends_and_is_told_and_logged_as_unknown(
 
 
 # The journal
-
-
-@pytest.mark.parametrize(
-    ("meets", "calls"), [(DESTROYED, 1), (NOT_FOUND, 1), (UNAUTHORIZED, 0), (response(418), 0)]
-)
-def test_a_journal_forgets_what_is_gone(
-    meets: core.Response, calls: int, use_case: UseCase
-) -> None:
-    journal = Mock()
-    delete_session = use_case(ScriptedTransport(*[meets] * 10), API_KEY, journal=journal)
-    with suppress(core.DeleteSessionError):
-        ended(delete_session(SESSION_ID))
-    assert journal.mock_calls == [call.gone(SESSION_ID)] * calls
 
 
 @pytest.mark.parametrize(
