@@ -59,13 +59,6 @@ async def awaited(transport: core.AsyncTransport, session_ids: AsyncIterable[str
     assert_type(outcomes[0], fi.DeletionReceipt | fi.DeleteSessionError)
 
 
-async def from_the_environment() -> None:
-    with fi.delete_session_from_environment(retry=fi.RetryPolicy(max_attempts=1)) as owner:
-        assert_type(owner, fi.DeleteSession)
-    async with fi.async_delete_session_from_environment() as async_owner:
-        assert_type(async_owner, fi.AsyncDeleteSession)
-
-
 def reads_an_error(delete_session: fi.DeleteSession) -> None:
     try:
         delete_session("session-1")
