@@ -7,7 +7,6 @@ import asyncio
 import json
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any, TypeAlias
 
 import pytest
@@ -17,7 +16,6 @@ from firecrawl_interact import (
     AsyncInMemoryTransport,
     FakeService,
     LoopbackService,
-    LostResponse,
     NothingOpenedError,
     Reply,
 )
@@ -150,15 +148,3 @@ def test_an_awaited_block_for_which_it_opened_nothing_says_why_in_the_services_w
         asyncio.run(enter())
     assert type(raised.value.opened).__name__ == "BrowserCreateResponse"
     assert [request.method for request in service.requests] == ["POST"] * requests
-
-
-@pytest.mark.parametrize(("max_retries", "opened"), [(3, 3), (1, 1)])
-def test_it_may_open_three_sessions_and_return_one_id_unless_it_sends_one_request(
-    max_retries: int, opened: int, service: FakeService, firecrawl: Untyped, api_url: str
-) -> None:
-    """It repeats the POST after a response that was lost, without an idempotency key."""
-    service.queue(LostResponse(), LostResponse())
-    client = firecrawl.Firecrawl("fc-test", api_url, max_retries=max_retries, backoff_factor=0)
-    with suppress(OSError):
-        client.browser(ttl=300)
-    assert len(service.sessions_left_open) == opened

@@ -178,9 +178,8 @@ class Watch:
 
     def _check_held_back(self) -> None:
         claim = self.world.claim
-        outages = self.world.weather.outages
         # With no other id left, one or two that fail can have a reason of their own.
-        may_fail = self.outcomes[-2:] if outages else []
+        may_fail = self.outcomes[-2:] if self.world.weather.outages else []
         lost = [one for one in self.outcomes if one.session_fate is not SessionFate.GONE]
         is_whole = len(self.taken) == len(self.scenario.ids)
         claim("held back", is_whole, "a run that is held back ends early")

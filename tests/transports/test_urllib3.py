@@ -2,6 +2,8 @@
 
 import signal
 import subprocess
+import sys
+import sysconfig
 import threading
 from fnmatch import fnmatch
 from pathlib import Path
@@ -16,7 +18,6 @@ from firecrawl_interact.adapters.conformance.server import Connection
 from firecrawl_interact.adapters.conformance.wire_faults import responds, stays_silent
 from firecrawl_interact.core import ConnectionLostError, TimedOutError, TransportError
 
-from ..environments import environment
 from .servers import BUG, KEY, REQUEST, Net, bug, has_a_bug, names_in, shown_by, while_handling
 
 pytestmark = pytest.mark.enable_socket
@@ -96,6 +97,19 @@ with LoopbackService(service) as loopback:
         print(error)
 assert service.sessions_left_open == []
 """
+
+
+def environment(folder: Path, *requirements: str) -> str:
+    """Make an environment with these packages beside the tests' own. Return its Python."""
+    venv = pytest.importorskip("venv")  # The embeddable Python for Windows has none.
+    venv.create(folder, symlinks=True)
+    python = str(folder / "bin" / "python")
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps"]
+    subprocess.run([*pip, *requirements], check=True)
+    [packages] = folder.glob("lib/python*/site-packages")
+    behind = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
+    (packages / "behind.pth").write_text(behind)
+    return python
 
 
 @pytest.mark.slow
