@@ -2,7 +2,6 @@
 
 import os
 import signal
-import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -28,14 +27,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(
         key=lambda item: not item.nodeid.startswith(("tests/proof/", "tests/conformance/test_kit"))
     )
-
-
-def pytest_report_teststatus(report: pytest.TestReport, config: pytest.Config) -> None:
-    """Print each figure as it was counted: pytest asks this where the terminal is."""
-    terminal = config.pluginmanager.get_plugin("terminalreporter")
-    if report.when == "call" and terminal is not None:
-        for what, figure in report.user_properties:
-            terminal.write_line(textwrap.fill(f"{what}: {figure}", 100, subsequent_indent="    "))
 
 
 @pytest.fixture(scope="session")

@@ -158,19 +158,12 @@ def test_it_works_in_a_block_that_closes_it(
     service.queue(FORBIDDEN, session_id=session_ids[1])
 
     async def use_in_tasks(made: AsyncDeleteSession) -> None:
-        async with made:
+        async with made, made.on_exit(session_ids[1]):
             await made(session_ids[0])
-            async with made.opening(open_second):
-                pass
 
     def use(made: DeleteSession) -> None:
-        with made:
+        with made, made.on_exit(session_ids[1]):
             made(session_ids[0])
-            with made.opening(lambda: session_ids[1]):
-                pass
-
-    async def open_second() -> str:
-        return session_ids[1]
 
     with LoopbackService(service) as loopback:
         api_url = loopback.api_url

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import anyio
 import pytest
 
 from firecrawl_interact import (
@@ -77,18 +76,6 @@ def test_a_request_ends_after_the_services_time(  # noqa: PLR0913, PLR0917 - a r
 
 
 # --- tasks ---------------------------------------------------------------------------------------
-
-
-def test_a_request_of_a_task_that_is_cancelled_is_not_sent() -> None:
-    service = FakeService()
-
-    async def main() -> None:
-        with anyio.CancelScope() as scope:
-            scope.cancel()
-            await AsyncInMemoryTransport(service).send(request(), 90)
-
-    asyncio.run(main())
-    assert service.requests == []
 
 
 def test_of_several_waits_the_shortest_ends_first_and_one_that_is_cancelled_moves_no_clock() -> (

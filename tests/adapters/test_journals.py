@@ -50,16 +50,6 @@ def test_memory_shows_what_is_left_open_in_the_order_in_which_it_was_opened() ->
     assert journal.other_services() == ["another"]
 
 
-def test_what_is_adopted_and_not_yielded_yet_is_listed_and_after_a_close_adopted_again() -> None:
-    with InMemoryJournal() as journal:
-        journal.opened("one")
-        journal.opened("two")
-    assert next(journal.adopt_orphans()) == "one"
-    assert journal.orphans() == ["two"]
-    journal.close()
-    assert list(journal.adopt_orphans()) == ["one", "two"]
-
-
 @pytest.fixture
 def eager_threads() -> Iterator[None]:
     """Let threads take turns as often as Python can."""

@@ -62,47 +62,29 @@ def test_no_bar_is_in_the_way_of_what_reads_a_pipe(service: WatchedService) -> N
 
 
 @pytest.mark.parametrize(
-    ("reply", "note"),
+    ("reply", "reason", "note", "then"),
     [
-        (Reply(429, headers={"Retry-After": "9"}), r"rate limit, retry in 9\.0 s: HTTP 429\."),
-        (Reply(503, b'{"error": "Away."}'), r"outage, retry in [\d.]+ s: HTTP 503: Away\."),
+        (Reply(429, headers={"Retry-After": "3"}), "rate limit", r"3\.0 s: HTTP 429\.", "   "),
+        (Reply(503, b'{"error": "Away."}'), "outage", r"[\d.]+ s: HTTP 503: Away", "  outage, "),
     ],
 )
-def test_when_a_wait_begins_a_line_says_how_long_and_why_and_shows_that_it_is_cut(
-    service: WatchedService, reply: Reply, note: str
-) -> None:
-    service.outage(3600, reply)
-    terminal = Terminal("delete", *map(str, range(9)), columns=60)
-    terminal.await_text("...\r\n")
-    terminal.send_signal(signal.SIGTERM)
-    done = terminal.finish()
-    assert done.status == 143
-    [line, *_] = [row for row in rows(done.out) if re.match(rf"\d\d:\d\d:\d\dZ {note}", row)]
-    assert line.endswith("...")
-    assert len(line) <= 60
-
-
-@pytest.mark.parametrize(
-    ("reply", "reason", "then"),
-    [
-        (Reply(429, headers={"Retry-After": "3"}), "rate limit", "   "),
-        (Reply(503), "outage", "  outage, retrying"),
-    ],
-)
-def test_the_bar_says_why_a_run_waits_and_counts_the_seconds_of_its_pause_down(
-    service: WatchedService, reply: Reply, reason: str, then: str
+def test_a_cut_line_and_the_bar_say_why_a_run_waits_and_how_many_seconds_its_pause_has_left(
+    service: WatchedService, reply: Reply, reason: str, note: str, then: str
 ) -> None:
     session_ids = [service.open_session() for _ in range(2)]
     service.outage(3600, reply)
-    terminal = Terminal("delete", *session_ids)
+    terminal = Terminal("delete", *session_ids, columns=60)
     for seconds in (2, 1):
         terminal.await_text(f"[------------] 0/2  {reason}, retry in {seconds} s")
     service.outage(0)
     service.responds.clear()
     terminal.await_text(f"[------------] 0/2{then}")
     service.responds.set()
-    done = terminal.finish()
-    assert rows(done.out)[-2:] == ["[############] 2/2", "2 of 2 sessions gone, 4 credits."]
+    shown = rows(terminal.finish().out)
+    assert shown[-2:] == ["[############] 2/2", "2 of 2 sessions gone, 4 credits."]
+    [line, *_] = [row for row in shown if re.match(rf"\S+Z {reason}, retry in {note}", row)]
+    assert line.endswith("...")
+    assert len(line) <= 60
 
 
 def test_the_bar_says_that_a_run_still_tries_while_one_id_fails_for_itself(

@@ -1,4 +1,4 @@
-"""What is typed at the command, and what it prints."""
+"""What is typed at the command, and what it prints; and the page that has each option."""
 
 import re
 import shutil
@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from firecrawl_interact.adapters.cli.commands import command
+
 from .commands import Run, WatchedService, on_unix, without_times
 from .transcripts import Stage, Step, as_expected, play, transcripts
 
-pytestmark = [pytest.mark.enable_socket, on_unix]
+PAGE = (Path(__file__).parents[2] / "docs" / "command.md").read_text(encoding="utf-8")
 
 
+@on_unix
+@pytest.mark.enable_socket
 @pytest.mark.parametrize("steps", [pytest.param(steps, id=title) for title, steps in transcripts()])
 def test_the_command_prints(
     steps: list[Step],
@@ -35,3 +39,13 @@ def test_the_command_prints(
         out = as_expected(without_times(done.out), step.out, in_any_order=in_any_order)
         assert (done.status, err, out) == (step.status, step.err, step.out)
     stage.end()
+
+
+def test_each_option_of_a_command_is_in_a_table_and_in_a_transcript() -> None:
+    parameters = [one for each in command.commands.values() for one in each.params]
+    options = {one.opts[0] for one in parameters if one.param_type_name == "option"}
+    cells = re.findall(r"^\| (`--.*?) \|", PAGE, re.MULTILINE)
+    in_table = set(re.findall("--[a-z-]+", " ".join(cells)))
+    assert options == in_table
+    typed = [step.text for _, steps in transcripts() for step in steps if step.is_typed]
+    assert options - set(re.findall("--[a-z-]+", " ".join(typed))) == set()

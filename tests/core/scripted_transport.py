@@ -129,11 +129,6 @@ def delete_blocking(
     return core.DeleteSession(transport, api_key, retry=retry, random=lambda: 0.5)(session_id)
 
 
-both_use_cases = pytest.mark.parametrize(
-    "use_case", [core.DeleteSession, awaited], ids=["blocking", "awaited"]
-)
-
-
 def error_of(
     kind: type[_ErrorT], *script: core.Response | BaseException, **options: Any
 ) -> _ErrorT:  # Any: as `delete_blocking` has them, and what a type checker would refuse

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import signal
 import threading
+from collections.abc import AsyncIterator
 from unittest.mock import Mock, call
 
 import anyio
@@ -37,28 +38,22 @@ async def cancel(task: asyncio.Task[None], *times: float) -> asyncio.CancelledEr
 # Cancelled
 
 
+@pytest.mark.parametrize(("response", "fate"), [(DESTROYED, GONE), (UNAVAILABLE, UNKNOWN)])
 @pytest.mark.parametrize(
     ("times", "over_at"), [([3], 13), ([7], 15), ([3, 7], 13), ([3, 3, 4, 5, 6, 7, 8, 9], 13)]
 )
 @on_virtual_time
-async def test_a_cancelled_block_waits_for_its_delete(times: list[float], over_at: float) -> None:
-    program = Program()
-    task = asyncio.create_task(program.hold(5))
-    error = await cancel(task, *times)
-    assert now() == over_at
-    assert program.came == (set(), 1, [GONE])
-    assert not hasattr(error, "__notes__")
-
-
-@pytest.mark.parametrize("time", [3, 7], ids=["in the block", "in its delete"])
-@on_virtual_time
-async def test_what_may_be_left_is_a_note_on_the_cancellation_and_an_error(time: float) -> None:
-    program = Program(response=UNAVAILABLE)
+async def test_a_cancelled_block_waits_for_its_delete_and_notes_what_may_be_left(
+    times: list[float], over_at: float, response: Response, fate: SessionFate
+) -> None:
+    program = Program(response=response)
     task = asyncio.create_task(program.hold(5))
     with log_records(logging.ERROR) as records:
-        error = await cancel(task, time)
-    assert program.told[0].session_fate is UNKNOWN
-    assert error.__notes__ == [record.getMessage() for record in records] == [str(program.told[0])]
+        error = await cancel(task, *times)
+    assert now() == over_at
+    assert program.came[1:] == (1, [fate])
+    says = [str(program.told[0])] if fate is UNKNOWN else []
+    assert getattr(error, "__notes__", []) == [one.getMessage() for one in records] == says
 
 
 @pytest.mark.parametrize(
@@ -152,6 +147,20 @@ def test_a_block_deletes_what_the_end_of_the_event_loop_has_cut_of_a_close() -> 
 
     virtual_time.run(main())
     assert program.came == (set(), 2, [UNKNOWN, GONE])
+
+
+def test_a_block_of_a_generator_that_was_left_ends_with_the_event_loop() -> None:
+    async def pages() -> AsyncIterator[int]:
+        async with program.delete_session.on_exit("a"):
+            yield 1
+
+    async def main() -> None:
+        async for _ in pages():
+            break
+
+    program = Program()
+    virtual_time.run(main())
+    assert program.came == (set(), 1, [GONE])
 
 
 @pytest.mark.parametrize(("times", "sent"), [([3], 1), ([7], 1), ([3, 7], 2)])

@@ -5,8 +5,12 @@ import contextvars
 import logging
 from collections.abc import AsyncIterator
 
+import anyio
 import pytest
 
+from firecrawl_interact import core
+
+from ..simulation import virtual_time
 from ..simulation.play import play
 from ..simulation.virtual_time import now, on_virtual_time
 from ..simulation.watch import Scenario
@@ -94,6 +98,35 @@ async def test_a_program_that_cancels_all_its_tasks_loses_no_outcome() -> None:
     assert reading.cancelled()
     assert [outcome.session_fate.name for outcome in await listed(deletions)] == ["UNKNOWN"] * 2
     assert now() == 5
+
+
+@on_virtual_time
+async def test_a_cancelled_scope_of_anyio_costs_a_run_no_outcome() -> None:
+    told = list[core.Outcome]()
+    use_case = many_awaited(AsyncFunctionTransport(after(1, b=10)), on_outcome=told.append)
+    with anyio.CancelScope() as scope:
+        async with use_case(["a", "b"]) as deletions:
+            await anext(deletions)
+            scope.cancel()
+            await asyncio.sleep(3600)
+    assert [outcome.session_fate for outcome in told] == [core.SessionFate.GONE] * 2
+    assert now() == 10
+
+
+def test_a_run_in_a_generator_that_was_left_tells_each_outcome_as_the_loop_ends() -> None:
+    async def outcomes() -> AsyncIterator[core.Outcome]:
+        async with use_case(["a", "b"]) as deletions:
+            async for outcome in deletions:
+                yield outcome
+
+    async def main() -> None:
+        async for _ in outcomes():
+            break
+
+    told = list[core.Outcome]()
+    use_case = many_awaited(AsyncFunctionTransport(after(1, b=10)), on_outcome=told.append)
+    virtual_time.run(main())
+    assert [outcome.session_fate.name for outcome in told] == ["GONE", "UNKNOWN"]
 
 
 @pytest.mark.parametrize(("is_closed", "ids"), [(False, ["a", "b"]), (True, ["a"])])

@@ -82,19 +82,6 @@ def test_a_wait_that_does_not_fit_in_the_deadline_is_not_begun(wait: int, is_mad
     assert call.has_ended is not is_made
 
 
-@pytest.mark.parametrize(
-    ("status", "asks", "waits"),
-    [(429, 1, 1.1), (429, 10, 11), (429, 60, 62), (503, 0.5, 1), (503, 1, 1), (503, 30, 30)],
-)
-def test_a_429_decides_the_wait_with_some_jitter_and_other_responses_the_least_wait(
-    status: int, asks: float, waits: float
-) -> None:
-    call = call_of()
-    call.begin_attempt(240)
-    asking = response(status, {"success": False, "retry_after_seconds": asks})
-    assert call.end_attempt(asking, 240) == waits
-
-
 @pytest.mark.parametrize("seconds_left", [0.5, 0.0, -1.0])
 def test_an_attempt_gets_what_is_left_and_none_begins_after_the_deadline(
     seconds_left: float,

@@ -25,14 +25,12 @@ from .scripted_transport import (
     UNAVAILABLE,
     ScriptedTransport,
     UseCase,
-    both_use_cases,
     ended,
     play,
     response,
 )
 
 
-@both_use_cases
 @pytest.mark.parametrize("api_key", [API_KEY, None])
 def test_every_attempt_sends_the_same_request(api_key: str | None, use_case: UseCase) -> None:
     busy = response(429, {"error": "No"}, {"retry-after": "30"})
@@ -50,7 +48,6 @@ def test_every_attempt_sends_the_same_request(api_key: str | None, use_case: Use
     assert dict(request.headers) == {**key, **library, "X-Team": "a \tb", "x-empty": ""}
 
 
-@both_use_cases
 def test_a_replaced_one_sends_what_the_first_one_does_and_has_what_was_changed(
     use_case: UseCase,
 ) -> None:
@@ -77,7 +74,6 @@ def test_chance_is_a_number_from_0_to_1() -> None:
     assert 0 <= min(random() for _ in range(100)) < 0.5 < max(random() for _ in range(100)) < 1
 
 
-@both_use_cases
 def test_a_policy_for_one_call_is_for_that_call_alone(use_case: UseCase) -> None:
     transport = ScriptedTransport(UNAVAILABLE, UNAVAILABLE, DESTROYED)
     delete_session = use_case(transport, API_KEY)
@@ -87,7 +83,6 @@ def test_a_policy_for_one_call_is_for_that_call_alone(use_case: UseCase) -> None
     assert transport.timeouts == [7, 90, 90]
 
 
-@both_use_cases
 def test_a_transport_whose_own_script_is_exhausted_gives_no_receipt(use_case: UseCase) -> None:
     delete_session = use_case(ScriptedTransport(UNAVAILABLE, StopIteration()), API_KEY)
     with pytest.raises(RuntimeError, match="raised StopIteration"):
@@ -104,7 +99,6 @@ def test_what_waits_is_no_blocking_run() -> None:
 FORBIDDEN = response(403, {"success": False, "error": "Forbidden."})
 
 
-@both_use_cases
 @pytest.mark.parametrize("chance", [0.0, 0.5, 1.0])
 def test_a_service_that_knows_no_such_session_is_good(use_case: UseCase, chance: float) -> None:
     asked = set()
@@ -120,16 +114,11 @@ def test_a_service_that_knows_no_such_session_is_good(use_case: UseCase, chance:
     assert len(asked) == 3
 
 
-@both_use_cases
 @pytest.mark.parametrize(
     ("end", "kind", "says"),
     [
         (UNAUTHORIZED, core.UnauthorizedError, "HTTP 401: Unauthorized"),
-        (
-            core.Response(404, {}, b"no"),
-            core.UnexpectedResponseError,
-            "HTTP 404.*Check the API URL",
-        ),
+        (core.Response(404, {}, b"no"), core.UnexpectedResponseError, "404.*Check the API URL"),
         (FORBIDDEN, core.ForbiddenError, "HTTP 403.*Use an API key of the team"),
         (core.ConnectFailedError("refused"), core.UnreachableError, "refused"),
         (DESTROYED, core.UnexpectedResponseError, "confirms the delete.*Check the API URL"),
@@ -157,7 +146,6 @@ def test_anything_else_is_the_error_of_one_attempt_with_a_note_that_no_session_w
 SCRAPE = f"scrape:{SESSION_ID}"
 
 
-@both_use_cases
 def test_the_session_of_a_scrape_is_destroyed_and_recorded_until_then(use_case: UseCase) -> None:
     service, journal = FakeService(), Mock()
     _, other = service.open_session(scrape_id=SESSION_ID), service.open_session()
@@ -170,7 +158,6 @@ def test_the_session_of_a_scrape_is_destroyed_and_recorded_until_then(use_case: 
     assert journal.mock_calls == [call.opened(SCRAPE), call.gone(SCRAPE)]
 
 
-@both_use_cases
 @pytest.mark.parametrize(
     ("raised", "recorded"),
     [(SystemExit(), [SCRAPE]), (KeyboardInterrupt(), [SCRAPE]), (OSError(), [])],
@@ -187,7 +174,6 @@ def test_an_interrupted_block_that_finds_no_session_of_a_scrape_leaves_its_recor
     assert journal.sessions_left_open == recorded
 
 
-@both_use_cases
 def test_an_opener_may_return_a_scrape_and_its_id_the_session_of_that(use_case: UseCase) -> None:
     service = FakeService()
     service.open_session(scrape_id=SESSION_ID)
@@ -196,7 +182,6 @@ def test_an_opener_may_return_a_scrape_and_its_id_the_session_of_that(use_case: 
     assert (block.session_id, service.sessions_left_open) == (SCRAPE, [])
 
 
-@both_use_cases
 def test_a_journal_that_refuses_the_id_is_told_of_what_it_must_record(use_case: UseCase) -> None:
     error = core.InvalidSessionIdError("it has a colon", SCRAPE)
     journal = Mock(opened=Mock(side_effect=error))

@@ -19,7 +19,6 @@ from .scripted_transport import (
     UNAVAILABLE,
     ScriptedTransport,
     UseCase,
-    both_use_cases,
     ended,
     play,
 )
@@ -28,7 +27,6 @@ from .side_by_side import AsyncFunctionTransport, FunctionTransport
 # What it closes
 
 
-@both_use_cases
 def test_its_block_gives_the_use_case_and_closes_transport_and_journal(use_case: UseCase) -> None:
     transport, journal = ScriptedTransport(), Mock()
     delete_session = use_case(transport, API_KEY, journal=journal)
@@ -38,7 +36,6 @@ def test_its_block_gives_the_use_case_and_closes_transport_and_journal(use_case:
     assert (transport.closed, journal.close.call_count) == (2, 2)
 
 
-@both_use_cases
 def test_a_transport_that_cannot_be_closed_leaves_no_journal_open(use_case: UseCase) -> None:
     transport, journal = ScriptedTransport(), Mock()
     transport.close = Mock(side_effect=ZeroDivisionError)  # type: ignore[method-assign] # the point
@@ -211,7 +208,6 @@ def test_whatever_is_cancelled_each_session_is_gone_after_one_delete(cancelled: 
         assert sorted(program.sent) == sorted(outcome.session_id for outcome in program.told), at
 
 
-@both_use_cases
 def test_a_pickle_is_one_of_its_own_that_tells_the_same_and_has_no_block(
     use_case: UseCase, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -78,14 +78,6 @@ def test_an_interruption_leaves_a_run_without_a_block_too(delete_many: DeleteMan
     run.stop()  # Its event loop is closed.
 
 
-@both_kinds
-def test_a_clock_that_fails_ends_a_run(delete_many: DeleteMany) -> None:
-    transport = FunctionTransport(lambda _: UNAVAILABLE)
-    transport.sleep = Mock(side_effect=ZeroDivisionError)  # type: ignore[method-assign] # the point
-    with pytest.raises(ZeroDivisionError):
-        virtual_time.run(listed(delete_many(transport)(IDS)))
-
-
 @pytest.mark.filterwarnings("error")
 @both_kinds
 @pytest.mark.parametrize(

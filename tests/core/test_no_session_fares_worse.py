@@ -10,39 +10,20 @@ import random
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
-from itertools import product
 
 import pytest
 
-from firecrawl_interact.core import (
-    BadRequestError,
-    DeleteSession,
-    DeleteSessionError,
-    Request,
-    Response,
-    RetryPolicy,
-    TimedOutError,
-)
+from firecrawl_interact import core
 
 from ..simulation import kinds as k
-from ..simulation.stories import (
-    FOR_EVER,
-    GOOD,
-    LISTS,
-    UNKNOWN_ERROR,
-    Listing,
-    Story,
-    deleted,
-    fails,
-    failure,
-    listing,
-    run,
-)
-from ..simulation.ways import Awaited, Blocking, Way, both_ways
+from ..simulation.pace import RAGGED, away
+from ..simulation.stories import FOR_EVER, GOOD, LISTS, Listing, Story, deleted, fails, listing, run
+from ..simulation.ways import Awaited, Blocking, Way
 from ..simulation.world import Outage, Weather
+from .side_by_side import FunctionTransport
 
-TO_SPARE = RetryPolicy(
-    max_attempts=RetryPolicy().max_attempts - 1, deadline=RetryPolicy().deadline - 30
+TO_SPARE = core.RetryPolicy(
+    max_attempts=core.RetryPolicy().max_attempts - 1, deadline=core.RetryPolicy().deadline - 30
 )
 """With an attempt and 30 s to spare. Whoever is deleted within it is deleted by a run."""
 LONGEST_WAIT = 200.0
@@ -50,8 +31,8 @@ LONGEST_WAIT = 200.0
 
 
 FAILURES = (
-    UNKNOWN_ERROR,
-    failure(502, "Hangar is unavailable."),
+    k.UNKNOWN_ERROR,
+    k.NO_BACKEND,
     k.STOPPING,
     k.CONFLICT,
     k.BACKEND_404,
@@ -66,35 +47,31 @@ FAILURES = (
 # A call alone
 
 
-class Teller:
-    """A transport that tells one story, in no time, on a clock of its own."""
+class Teller(FunctionTransport):
+    """It tells one story, in no time."""
 
     def __init__(self, story: Story) -> None:
+        super().__init__()
         self._story = iter(story)
-        self._now = 0.0
 
-    def send(self, request: Request, timeout: float) -> Response:
+    def send(self, request: core.Request, timeout: float) -> core.Response:
         kind = next(self._story)
-        self._now += min(kind.seconds or 0.0, timeout)
+        self.now += min(kind.seconds or 0.0, timeout)
         if (kind.seconds or 0.0) >= timeout:
-            raise TimedOutError("silence")
+            raise core.TimedOutError("silence")
         if kind.error is not None:
             raise kind.error()
-        return Response(kind.status or 200, dict(kind.headers), kind.body or b'{"success": true}')
-
-    def monotonic(self) -> float:
-        return self._now
-
-    def sleep(self, seconds: float) -> None:
-        self._now += seconds
+        body = kind.body or b'{"success": true}'
+        return core.Response(kind.status or 200, dict(kind.headers), body)
 
 
 def is_deleted_alone(story: Story) -> bool:
     for chance in (0.0, 1.0):
-        teller = Teller(story)
+        random = partial(float, chance)
+        delete_session = core.DeleteSession(Teller(story), "fc-test", retry=TO_SPARE, random=random)
         try:
-            DeleteSession(teller, "fc-test", retry=TO_SPARE, random=partial(float, chance))("id")
-        except DeleteSessionError:
+            delete_session("id")
+        except core.DeleteSessionError:
             return False
     return True
 
@@ -117,7 +94,7 @@ def longest_wait(given: Listing) -> float:
     Each session backs off as alone. After twenty failures requests are 0.2 s apart, as in an
     outage, so that 1,200 fit into the deadline.
     """
-    policy, numbers, is_turn_of_new = RetryPolicy(), itertools.count(), True
+    policy, numbers, is_turn_of_new = core.RetryPolicy(), itertools.count(), True
     new = deque(given.stories.values())
     waiting: list[tuple[float, int, Story, int]] = []  # until when; and how often it has failed
     in_flight: list[tuple[float, int, Story, int]] = []
@@ -189,7 +166,6 @@ def test_no_session_fares_worse_in_a_run_than_alone(seeds: Sequence[int]) -> Non
 # Lists that once starved a run, each with what a rule did to it
 
 
-@both_ways
 @pytest.mark.parametrize("given", LISTS.values(), ids=LISTS)
 def test_a_list_that_once_starved_a_run_ends_with_all_that_can_be_deleted(
     given: Listing, way: type[Way]
@@ -199,10 +175,10 @@ def test_a_list_that_once_starved_a_run_ends_with_all_that_can_be_deleted(
     assert len(watch.outcomes) == len(given.stories)
 
 
-@pytest.mark.parametrize("kind", [UNKNOWN_ERROR, k.BROKEN_GATEWAY, k.LOST, k.BACKEND_404])
+@pytest.mark.parametrize("kind", [k.UNKNOWN_ERROR, k.BROKEN_GATEWAY, k.LOST, k.BACKEND_404])
 @pytest.mark.parametrize("place", ["head", "tail", "between"])
 def test_ids_that_fail_for_ever_lose_no_good_one(place: str, kind: k.Kind) -> None:
-    for bad in (1, 5, 21, 60):
+    for bad in (1, 5, 21, 60, 200):
         stories = [fails(kind)] * bad + [GOOD] * (400 - bad)
         stories.sort(key=len, reverse=place == "head")
         if place == "between":
@@ -214,45 +190,48 @@ def test_ids_that_fail_for_ever_lose_no_good_one(place: str, kind: k.Kind) -> No
 
 
 # What is in flight when an outage begins is reset, so a silent one begins before the run. Pages
-# come after a receipt, because a wrong address has nothing else.
-AWAY = [
-    *product([k.NO_CONNECTION, k.LOST, k.BROKEN_GATEWAY], [0.0, 0.3]),
-    (k.SILENCE, 0.0),
-    *product(k.PAGES, [0.3]),
+# from the start would look like a wrong address.
+TIMES = [
+    (kind, begins) for kind in (k.NO_CONNECTION, k.LOST, k.BROKEN_GATEWAY) for begins in (0, 1)
 ]
+AWAY = [(*times, count) for times in [*TIMES, (k.SILENCE, 0)] for count in (2, 20, 100)]
+AWAY += [(kind, 1, 100) for kind in (*k.PAGES, k.BACKEND_404, k.STOPPING)]
 
 
-@both_ways
-@pytest.mark.parametrize("count", [2, 20, 100])
-@pytest.mark.parametrize(("kind", "begins"), AWAY)
-def test_an_outage_that_is_shorter_than_the_deadline_costs_no_session(
+@pytest.mark.parametrize(("kind", "begins", "count"), AWAY)
+def test_an_outage_that_is_shorter_than_the_deadline_costs_no_session_and_little_time(
     kind: k.Kind, begins: float, count: int, way: type[Way]
 ) -> None:
     for seconds in (5, 60, 230):
         weather = Weather(seconds=[0.2], outages=[Outage(begins, begins + seconds, kind)])
         watch = run(listing([()] * count, 8), way, weather=weather)
-        assert (len(deleted(watch)), watch.raised) == (count, []), seconds
-        timeout = RetryPolicy().attempt_timeout if kind is k.SILENCE else 0
-        assert watch.over_at <= 0.2 * count / 8 + seconds + timeout + 15
+        assert (len(deleted(watch)), watch.raised, watch.world.flaws) == (count, [], []), seconds
+        least = begins + seconds + count * 0.2 / 8
+        assert watch.over_at <= least + (90 if kind is k.SILENCE else 30), seconds
+
+
+@pytest.mark.parametrize("kind", [k.NO_CONNECTION, k.LOST, k.BROKEN_GATEWAY])
+def test_a_rolling_restart_costs_no_session(kind: k.Kind) -> None:
+    given, weather = away(kind, *RAGGED)
+    watch = run(given, Awaited, weather=weather)
+    assert (len(deleted(watch)), watch.raised) == (400, [])
 
 
 # Ids that are no UUIDs, to which Firecrawl says `UNKNOWN_ERROR` for ever
 
 
-@both_ways
 def test_a_list_of_the_wrong_column_takes_one_request_for_each_id(way: type[Way]) -> None:
-    watch = run(Listing({f"{number}": fails(UNKNOWN_ERROR) for number in range(30)}, 8), way)
-    assert {type(outcome) for outcome in watch.outcomes} == {BadRequestError}
+    watch = run(Listing({f"{number}": fails(k.UNKNOWN_ERROR) for number in range(30)}, 8), way)
+    assert {type(outcome) for outcome in watch.outcomes} == {core.BadRequestError}
     assert (len(watch.world.sent), len(watch.outcomes), watch.raised) == (30, 30, [])
     assert watch.over_at <= 5
 
 
-@both_ways
 def test_ids_that_are_no_uuids_say_nothing_about_an_outage_of_the_database(way: type[Way]) -> None:
-    bad = {f"{number}": fails(UNKNOWN_ERROR) for number in range(20)}
+    bad = {f"{number}": fails(k.UNKNOWN_ERROR) for number in range(20)}
     good = listing([()] * 40, 8).stories
     mixed = [one for three in zip(bad, [*good][:20], [*good][20:], strict=True) for one in three]
     given = Listing({name: {**bad, **good}[name] for name in mixed}, 8)
-    weather = Weather(seconds=[0.2], outages=[Outage(0, 100, UNKNOWN_ERROR)])
+    weather = Weather(seconds=[0.2], outages=[Outage(0, 100, k.UNKNOWN_ERROR)])
     watch = run(given, way, weather=weather)
     assert (deleted(watch), watch.raised) == (set(good), [])

@@ -150,14 +150,11 @@ def test_the_message_has_the_wait_if_the_response_asks_for_one() -> None:
 
 TO_CORRECT = {"InvalidSessionIdError", "BadRequestError", "UnauthorizedError", "ForbiddenError"}
 TO_CORRECT |= {"PaymentRequiredError", "UnexpectedResponseError"}
-TO_REPEAT = {"NotTriedError", "UnreachableError", "RateLimitError", "ServiceUnavailableError"}
-TO_REPEAT |= {"NotDeletedError", "SessionNotFoundError"}
 
 
 def test_an_error_says_whether_something_is_to_be_corrected_before_a_retry() -> None:
     leaves = [kind for kind in KINDS if not kind.__subclasses__()]
     assert {kind.__name__ for kind in leaves if kind.needs_correction} == TO_CORRECT
-    assert {kind.__name__ for kind in leaves if not kind.needs_correction} == TO_REPEAT
     untrusted = core.UnreachableError("untrusted", SESSION_ID, transient=False)
     assert untrusted.needs_correction
 

@@ -21,7 +21,7 @@ from firecrawl_interact.core import DeletionReceipt, RetryPolicy
 from ..simulation import kinds as k
 from ..simulation.play import play
 from ..simulation.watch import Scenario, Step, Watch
-from ..simulation.ways import WAYS, Way, both_ways
+from ..simulation.ways import WAYS, Way
 from ..simulation.world import MemoryJournal, Outage, Weather, full_journal
 from .scripted_transport import log_records
 
@@ -49,7 +49,8 @@ def run_of(
     return replace(Scenario(ids=ids, meets=meets or {}), **of)  # type: ignore[arg-type] # by name
 
 
-LATE, LATER = k.SERVED.after(50), k.SERVED.after(60)
+LATE, LATER = [k.SERVED.after(50)], [k.SERVED.after(60)]
+IN_5_S, IN_10_S = [k.SERVED.after(5)], [k.SERVED.after(10)]
 PAUSED = {"a": [k.limited(60)]}
 AWAY = Weather(outages=[Outage(0, float("inf"), k.BROKEN_GATEWAY)])
 IN_30_S = RetryPolicy(deadline=30)
@@ -59,7 +60,7 @@ CASES = {
     "each id has one outcome, and they come as they end": Case(
         given=run_of(
             ["a", "..", "b", "c", "d"],
-            {"a": [k.SERVED.after(10)], "b": [k.NOT_FOUND.after(3)], "c": [k.FORBIDDEN.after(4)]},
+            {"a": IN_10_S, "b": [k.NOT_FOUND.after(3)], "c": [k.FORBIDDEN.after(4)]},
             weather=Weather(effects=["at once"]),
         ),
         outcomes=[
@@ -69,29 +70,6 @@ CASES = {
             (4, "c", "ForbiddenError"),
             (10, "a"),
         ],
-    ),
-    "what the service says of others shows that it is there": Case(
-        given=run_of(
-            "abcde",
-            {"a": [k.LOST] * 9, "b": [k.LOST] * 9, **{name: [k.NOT_FOUND] for name in "cde"}},
-            concurrency=2,
-            retry=RetryPolicy(max_attempts=2),
-            weather=Weather(effects=["at once"]),
-        ),
-        outcomes=[
-            (2, "c", "SessionNotFoundError"),
-            (2, "d", "SessionNotFoundError"),
-            (3, "a", A_UNKNOWN),
-            (4, "e", "SessionNotFoundError"),
-            (4.5, "b", A_UNKNOWN),
-        ],
-    ),
-    "each attempt that fails for a moment is retried": Case(
-        given=run_of(
-            "abcd", {"a": [k.LOST], "b": [k.NOT_DELETED.after(3)], "c": [k.CONFLICT.after(4)]}
-        ),
-        outcomes=[(1, "d"), (2.5, "a"), (4.5, "b"), (5.5, "c")],
-        sent="a b c d a b c",
     ),
     "the time of its requests counts for a session's deadline": Case(
         given=run_of("ab", {"a": [k.SILENCE] * 4}, retry=RetryPolicy(deadline=100)),
@@ -109,7 +87,7 @@ CASES = {
     ),
     "asynchronous ids are taken while requests are in flight": Case(
         given=run_of(
-            [Step(10, "a"), Step(10, "b"), Step(10, "c")], {"a": [LATE]}, ids_are_awaited=True
+            [Step(10, "a"), Step(10, "b"), Step(10, "c")], {"a": LATE}, ids_are_awaited=True
         ),
         outcomes=[(21, "b"), (31, "c"), (60, "a")],
         way="awaited",
@@ -129,10 +107,7 @@ CASES = {
     ),
     "when the ids fail, what was taken has its outcome first": Case(
         given=run_of(
-            "ab",
-            {"a": [k.SERVED.after(10)], "b": [k.NOT_DELETED]},
-            ids_fail=True,
-            ids_are_awaited=True,
+            "ab", {"a": IN_10_S, "b": [k.NOT_DELETED]}, ids_fail=True, ids_are_awaited=True
         ),
         outcomes=[(2.5, "b"), (10, "a")],
         raises="FaultyError",
@@ -156,12 +131,7 @@ CASES = {
 
 ENDED_EARLY = {
     "stop lets what is in flight end, and takes and sends nothing new": Case(
-        given=run_of(
-            "abcd",
-            {"a": [k.SERVED.after(10)], "b": [k.SERVED.after(10)]},
-            concurrency=2,
-            stop_at=[5.0, 6.0, 20.0],
-        ),
+        given=run_of("abcd", {"a": IN_10_S, "b": IN_10_S}, concurrency=2, stop_at=[5.0, 6.0, 20.0]),
         outcomes=[(10, "a"), (10, "b")],
         sent="a b",
         over_at=10,
@@ -170,7 +140,7 @@ ENDED_EARLY = {
         given=run_of("a", begins_at=10.0, stop_at=[5.0]), outcomes=[], over_at=10
     ),
     "stop ends an id that waits before what is in flight ends": Case(
-        given=run_of("ab", {"a": [k.limited(200)], "b": [k.SERVED.after(5)]}, stop_at=[2.0]),
+        given=run_of("ab", {"a": [k.limited(200)], "b": IN_5_S}, stop_at=[2.0]),
         outcomes=[(2, "a", "RateLimitError"), (5, "b")],
         over_at=5,
     ),
@@ -198,30 +168,30 @@ ENDED_EARLY = {
         way="awaited",
     ),
     "what is in flight has the shutdown timeout from stop on": Case(
-        given=run_of("ab", {"a": [k.limited(2), LATE]}, shutdown_timeout=4.5, stop_at=[10.0, 13.0]),
+        given=run_of(
+            "ab", {"a": [k.limited(2), *LATE]}, shutdown_timeout=4.5, stop_at=[10.0, 13.0]
+        ),
         outcomes=[(1, "b"), (14.5, "a", A_UNKNOWN)],
         over_at=14.5,
     ),
     "the caller's own time counts against the shutdown timeout": Case(
-        given=run_of("ab", {"b": [LATER]}, busy=[50.0], shutdown_timeout=5.0, stop_at=[0.5]),
+        given=run_of("ab", {"b": LATER}, busy=[50.0], shutdown_timeout=5.0, stop_at=[0.5]),
         outcomes=[(1, "a"), (51, "b", A_UNKNOWN)],
     ),
     "a response that has come counts, however little time there is": Case(
-        given=run_of(
-            "ab", {"b": [k.SERVED.after(5)]}, busy=[10.0], shutdown_timeout=0.0, stop_at=[7.0]
-        ),
+        given=run_of("ab", {"b": IN_5_S}, busy=[10.0], shutdown_timeout=0.0, stop_at=[7.0]),
         outcomes=[(1, "a"), (11, "b")],
     ),
     "leaving the block waits until the attempts end, and keeps their outcomes": Case(
         given=run_of(
-            "abcd", {"b": [LATE], "c": [k.SERVED.after(89.5)]}, concurrency=3, leave_at_outcome=1
+            "abcd", {"b": LATE, "c": [k.SERVED.after(89.5)]}, concurrency=3, leave_at_outcome=1
         ),
         outcomes=[(1, "a"), (89.5, "b"), (89.5, "c")],
         sent="a b c",
         over_at=89.5,
     ),
     "an interruption waits for what is in flight, and sends nothing new": Case(
-        given=run_of("abcd", {"b": [LATE], "c": [LATER]}, concurrency=3, interrupt_at=[0.5]),
+        given=run_of("abcd", {"b": LATE, "c": LATER}, concurrency=3, interrupt_at=[0.5]),
         outcomes=[(60, "a"), (60, "b"), (60, "c")],
         sent="a b c",
         raises="interruption",
@@ -233,21 +203,15 @@ ENDED_EARLY = {
         raises="interruption",
         way="blocking",
     ),
-    "an awaited outcome does not wait for the journal": Case(
-        given=run_of("a", journal_seconds=[5.0], interrupt_at=[3.0]),
-        outcomes=[(1, "a")],
-        raises="interruption",
-        way="awaited",
-    ),
     "a second cancellation cuts nothing short": Case(
-        given=run_of("abc", {"b": [LATE], "c": [LATER]}, interrupt_at=[5.0, 6.0]),
+        given=run_of("abc", {"b": LATE, "c": LATER}, interrupt_at=[5.0, 6.0]),
         outcomes=[(1, "a"), (60, "b"), (60, "c")],
         raises="interruption",
         over_at=60,
         way="awaited",
     ),
     "a second Ctrl-C ends the wait, and what is in flight is unknown": Case(
-        given=run_of("abc", {"b": [LATE], "c": [LATER]}, interrupt_at=[5.0, 6.0]),
+        given=run_of("abc", {"b": LATE, "c": LATER}, interrupt_at=[5.0, 6.0]),
         outcomes=[(1, "a"), (6, "b", A_UNKNOWN), (6, "c", A_UNKNOWN)],
         raises="interruption",
         over_at=6,
@@ -288,7 +252,6 @@ def test_a_run(case: Case, way: type[Way]) -> None:
     assert watch.world.flaws == []
 
 
-@both_ways
 def test_a_uuid_is_an_id_and_what_none_can_be_is_an_outcome_among_the_others(
     way: type[Way],
 ) -> None:
@@ -310,7 +273,6 @@ NO_ID = {
 }
 
 
-@both_ways
 @pytest.mark.parametrize("ids_are_awaited", [False, True])
 @pytest.mark.parametrize(("says", "no_id"), NO_ID.items(), ids=NO_ID)
 def test_what_is_no_id_ends_the_run_after_the_outcomes(
@@ -323,7 +285,6 @@ def test_what_is_no_id_ends_the_run_after_the_outcomes(
     assert re.search(says, str(error))
 
 
-@both_ways
 def test_outcomes_say_why_nobody_waited_for_a_response(way: type[Way]) -> None:
     faulty = play(Scenario(ids="a", meets={"a": [k.FAULTY]}), way)
     assert "the transport failed (FaultyError)" in str(faulty.outcomes[0])
@@ -331,13 +292,12 @@ def test_outcomes_say_why_nobody_waited_for_a_response(way: type[Way]) -> None:
     fail = k.Kind(error=lambda: pytest.fail.Exception("This is a BaseException."))
     failed = play(Scenario(ids="a", meets={"a": [fail]}), way)
     assert "no request can be sent (Failed)" in str(failed.raised[0])
-    left = play(Scenario(ids="a", meets={"a": [LATE]}, shutdown_timeout=0, stop_at=[5]), way)
+    left = play(Scenario(ids="a", meets={"a": LATE}, shutdown_timeout=0, stop_at=[5]), way)
     says = "the run was left before the response was read. The session may still be running"
     assert says in str(left.outcomes[0])
 
 
 @pytest.mark.parametrize("is_full", [False, True])
-@both_ways
 def test_the_journal_forgets_what_is_gone_or_a_line_says_so(way: type[Way], is_full: bool) -> None:
     meets = {"b": [k.NOT_FOUND], "c": [k.UNAUTHORIZED], "d": [k.SILENCE] * 4}
     scenario = Scenario(ids="abcd", meets=meets, weather=Weather(effects=["at once"]))
@@ -351,7 +311,6 @@ def test_the_journal_forgets_what_is_gone_or_a_line_says_so(way: type[Way], is_f
     assert sorted(record.getMessage() for record in records) == lines
 
 
-@both_ways
 def test_a_response_that_nobody_can_read_ends_the_run(way: type[Way]) -> None:
     kind = k.Kind(status=503, body=5)  # type: ignore[arg-type] # the point
     watch = play(Scenario(ids="ab", meets={"a": [kind]}), way)
@@ -361,7 +320,6 @@ def test_a_response_that_nobody_can_read_ends_the_run(way: type[Way]) -> None:
     assert isinstance(error.__cause__, AttributeError | TypeError)
 
 
-@both_ways
 def test_a_run_shows_what_holds_it_back(way: type[Way]) -> None:
     served = {"b": [k.SERVED.after(2)], "c": [k.SERVED.after(61.5)], "d": [k.SERVED.after(70)]}
     meets = {"a": [k.limited(60)] * 2, "e": [k.limited(60)], **served}
@@ -379,7 +337,6 @@ def test_a_run_shows_what_holds_it_back(way: type[Way]) -> None:
     assert stopped.pauses == [None, None]
 
 
-@both_ways
 def test_what_ended_a_run_before_it_was_left_is_logged(way: type[Way]) -> None:
     with log_records(logging.WARNING) as records:
         watch = play(Scenario(ids="ab", ids_fail=True, leave_at_outcome=1), way)
@@ -394,7 +351,6 @@ FORBIDDEN = {"b": [k.FORBIDDEN.after(2)], "c": [k.FORBIDDEN.after(2)]}
 SILENT = Scenario(ids="abc", meets={"b": [k.SILENCE], "c": [k.SILENCE]}, shutdown_timeout=1)
 
 
-@both_ways
 @pytest.mark.parametrize(
     ("scenario", "counts"),
     [
@@ -415,7 +371,6 @@ def test_outcomes_of_a_run_that_is_left_are_told_once_as_an_error_with_their_num
     assert [record.getMessage() for record in records] == [text.format(count) for count in counts]
 
 
-@both_ways
 def test_a_pause_is_a_warning_when_it_begins(way: type[Way]) -> None:
     weather = Weather(outages=[Outage(0, 20, k.NO_CONNECTION)])
     with log_records(logging.WARNING) as records:

@@ -14,7 +14,6 @@ from .scripted_transport import (
     SESSION_ID,
     ScriptedTransport,
     UseCase,
-    both_use_cases,
     delete_blocking,
     ended,
     log_records,
@@ -69,7 +68,6 @@ def failures(secret: str) -> Iterator[core.Response | core.TransportError]:
         (CANARY, PATH),
     ],
 )
-@both_use_cases
 def test_no_error_no_variable_in_a_traceback_and_no_log_line_shows_a_secret_that_comes_back(
     key: str | None, own: str, use_case: UseCase
 ) -> None:

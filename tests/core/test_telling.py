@@ -1,6 +1,6 @@
 """Who is told what became of a session: `on_outcome`, the journal, the log, and standard error.
 
-What is told at a block's end: `test_blocks`. Of a run: `test_ways_to_end`.
+What is told at a block's end: `test_blocks`. Of a run: `test_runs`.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import uuid
-from contextlib import suppress
 from typing import Any
 from unittest.mock import Mock, call
 
@@ -21,13 +20,11 @@ from firecrawl_interact import core
 from .scripted_transport import (
     API_KEY,
     DESTROYED,
-    NOT_FOUND,
     SESSION_ID,
     UNAUTHORIZED,
     UNAVAILABLE,
     ScriptedTransport,
     UseCase,
-    both_use_cases,
     delete_blocking,
     ended,
     error_of,
@@ -38,7 +35,6 @@ from .scripted_transport import (
 KNOWN_GONE = {"session_id": SESSION_ID, "session_fate": "gone"}
 
 
-@both_use_cases
 @pytest.mark.parametrize(
     ("session_id", "meets", "kind"),
     [
@@ -66,7 +62,6 @@ def test_a_call_tells_its_outcome_once_before_it_returns_or_raises(
     assert records == []  # The caller sees it.
 
 
-@both_use_cases
 @pytest.mark.parametrize(
     "interruption", [KeyboardInterrupt, SystemExit, asyncio.CancelledError, RuntimeError]
 )
@@ -92,21 +87,6 @@ def test_a_call_that_is_interrupted_just_ends_and_is_told_and_logged_as_unknown(
 # The journal
 
 
-@both_use_cases
-@pytest.mark.parametrize(
-    ("meets", "calls"), [(DESTROYED, 1), (NOT_FOUND, 1), (UNAUTHORIZED, 0), (response(418), 0)]
-)
-def test_a_journal_forgets_what_is_gone(
-    meets: core.Response, calls: int, use_case: UseCase
-) -> None:
-    journal = Mock()
-    delete_session = use_case(ScriptedTransport(*[meets] * 10), API_KEY, journal=journal)
-    with suppress(core.DeleteSessionError):
-        ended(delete_session(SESSION_ID))
-    assert journal.mock_calls == [call.gone(SESSION_ID)] * calls
-
-
-@both_use_cases
 @pytest.mark.parametrize(
     ("error", "words"), [(OSError("the disk is full"), "the disk is full"), (KeyError(), "Key")]
 )
@@ -121,7 +101,6 @@ def test_a_journal_s_error_is_a_warning(error: Exception, words: str, use_case: 
     assert extras(record) == KNOWN_GONE
 
 
-@both_use_cases
 def test_everybody_is_told_before_the_journal_forgets(use_case: UseCase) -> None:
     # A crash in between costs one more delete, which is billed once, and not the telling.
     seen = Mock()
@@ -133,7 +112,6 @@ def test_everybody_is_told_before_the_journal_forgets(use_case: UseCase) -> None
 # The hook
 
 
-@both_use_cases
 def test_what_on_outcome_raises_is_logged_and_changes_nothing(use_case: UseCase) -> None:
     hook = Mock(side_effect=ZeroDivisionError)
     delete_session = use_case(ScriptedTransport(DESTROYED), API_KEY, on_outcome=hook)

@@ -74,15 +74,8 @@ def test_the_wheel_holds_the_package_as_typed_and_its_licence(
     ("version", "branch", "reasons"),
     [
         ("1.2.3", "main", []),
-        (
-            "1.2.4",
-            "main",
-            [
-                "pyproject.toml says version 1.2.3, not 1.2.4.",
-                "CHANGELOG.md has no heading '## [1.2.4] - YYYY-MM-DD'.",
-            ],
-        ),
-        ("1.2.5", "main", ["CHANGELOG.md has no heading '## [1.2.5] - YYYY-MM-DD'."]),  # no date
+        ("1.2.4", "main", ["says version 1.2.3, not 1.2.4.", "heading '## [1.2.4] - YYYY-MM-DD'."]),
+        ("1.2.5", "main", ["heading '## [1.2.5] - YYYY-MM-DD'."]),  # no date
         ("1.2.3", "draft", ["A release is made from main, not from draft."]),
     ],
 )

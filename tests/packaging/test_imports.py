@@ -12,6 +12,9 @@ from firecrawl_interact import adapters, core
 
 LIBRARIES = {"asyncio", "click", "fcntl", "http.client", "http.server"}
 LIBRARIES |= {"httpx", "httpx2", "psycopg", "ssl", "trustme", "urllib3"}
+OWN = "firecrawl_interact.adapters."
+LIBRARIES |= {f"{OWN}{name}" for name in ("asyncio", "fakes", "httpx", "journals", "urllib3")}
+LIBRARIES |= {RUNS := "firecrawl_interact.core.runs"}
 LOOKS = {
     "help": "assert 'FakeService' in __import__('pydoc').render_doc(package)",
     "help of the class": "__import__('pydoc').render_doc(package.AsyncioTransport)",
@@ -37,12 +40,12 @@ def run(code: str, *options: str) -> str:
     ("names", "loads"),
     [
         ("adapters, core", ""),
-        ("AsyncDeleteSession, DeleteManySessions", ""),
-        ("FakeService, InMemoryTransport", ""),
-        ("Urllib3Transport", "http.client ssl urllib3"),
+        ("AsyncDeleteSession, DeleteManySessions", RUNS),
+        ("FakeService, InMemoryTransport", f"{OWN}fakes"),
+        ("delete_session_from_environment", f"http.client ssl urllib3 {OWN}urllib3"),
         # asyncio brings fcntl, on Unix.
-        ("AsyncioTransport", "asyncio fcntl ssl"),
-        ("AsyncHttpxTransport, HttpxTransport", ""),
+        ("AsyncioTransport", f"asyncio fcntl ssl {OWN}asyncio"),
+        ("AsyncHttpxTransport, HttpxTransport", f"{OWN}httpx"),
     ],
 )
 def test_a_library_is_loaded_when_its_class_is_asked_for(names: str, loads: str) -> None:
@@ -101,15 +104,6 @@ def test_a_name_that_only_core_has_says_so() -> None:
     with pytest.raises(AttributeError, match=words):
         exec("firecrawl_interact.Call")  # noqa: S102 - our words
     assert not hasattr(firecrawl_interact, "Call")
-
-
-def test_a_function_of_no_module_that_is_called_like_a_name_of_core_can_be_pickled() -> None:
-    run(
-        "import firecrawl_interact, pickle\n"
-        "def Call(): pass\n"
-        "Call.__module__ = None\n"
-        "assert pickle.loads(pickle.dumps(Call)) is Call"
-    )
 
 
 def test_the_package_knows_its_version_and_runs_the_command() -> None:

@@ -59,7 +59,6 @@ class Knowledge(NamedTuple):
 
     is_gone: bool
     is_untouched: bool
-    schedules: int
 
 
 class ClaimBrokenError(AssertionError):

@@ -8,9 +8,6 @@ same at the same times. It cannot distinguish them: the core has no clock, no ra
 other source of knowledge. So the call is played once for all of them, and each claim is
 held against every world of the model in which one of them may end. Nothing that can be seen is
 merged: each status, body and kind of fault is played at each attempt.
-
-The schedules are counted as the paths through the model's worlds. Two ways from one world to the
-same other one, with the same to be seen, count once.
 """
 
 import math
@@ -109,28 +106,24 @@ def _meanwhile(world: World) -> Set[World]:
 
 
 @cache
-def _paths(meanings: tuple[Meaning, ...]) -> dict[World, int]:
-    """In how many ways each world is reached by attempts of these meanings."""
+def _worlds_after(meanings: tuple[Meaning, ...]) -> Set[World]:
+    """The worlds that are reached by attempts of these meanings. None: they cannot all be seen."""
     if not meanings:
-        return dict.fromkeys(AT_FIRST, 1)
+        return {*AT_FIRST}
     *earlier, meaning = meanings
-    ways = dict(meaning)
-    reached: dict[World, int] = {}
-    for before, count in _paths(tuple(earlier)).items():
-        for world in _meanwhile(before) if earlier else (before,):
-            for after in ways.get(world, ()):
-                reached[after] = reached.get(after, 0) + count
-    return reached
+    ways, before = dict(meaning), _worlds_after(tuple(earlier))
+    if earlier:
+        before = {world for each in before for world in _meanwhile(each)}
+    return {after for world in before for after in ways.get(world, ())}
 
 
 @cache
 def _knowledge(meanings: tuple[Meaning, ...]) -> Knowledge:
-    paths = _paths(meanings)
-    ends = frozenset[World]().union(*map(_meanwhile, paths))
+    worlds = _worlds_after(meanings)
+    ends = {world for each in worlds for world in _meanwhile(each)}
     return Knowledge(
-        is_gone=all(world.session is not Session.LIVE for world in paths),
+        is_gone=all(world.session is not Session.LIVE for world in worlds),
         is_untouched=not any(world.is_changed for world in ends),
-        schedules=sum(paths.values()),
     )
 
 
@@ -180,7 +173,7 @@ def check_every_schedule(
     policy: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
     chance: float = 0.5,
     session_id: str = SESSION_ID,
-) -> tuple[int, int]:
+) -> int:
     """Play each schedule, the short ones first, and hold each claim against it.
 
     Args:
@@ -191,17 +184,15 @@ def check_every_schedule(
         session_id: the session that the calls delete.
 
     Returns:
-        How many calls were played, which the sender can distinguish, and how many
-        schedules they stand for.
+        How many calls were played, which the sender can distinguish.
     """
-    played = schedules = 0
+    played = 0
     going_on: list[tuple[tuple[Moment, ...], tuple[Meaning, ...]]] = [((), ())]
     for moments in alphabets:
         starts, going_on = going_on, []
         for (start, start_meanings), (moment, meaning) in product(starts, moments):
             schedule, meanings = (*start, moment), (*start_meanings, meaning)
-            knowledge = _knowledge(meanings)
-            if not knowledge.schedules:  # It cannot be seen after this start.
+            if not _worlds_after(meanings):  # It cannot be seen after this start.
                 continue
             call = play(session_id, policy, meets_of(schedule), chance)
             if call.outcome is None and (
@@ -210,7 +201,7 @@ def check_every_schedule(
                 going_on.append((schedule, meanings))
                 continue
             played += 1
-            schedules += knowledge.schedules
+            knowledge = _knowledge(meanings)
             if broken := set(broken_claims(call, schedule, policy, knowledge, chance)):
                 raise ClaimBrokenError(broken, CLAIMS, *map(str, schedule), str(call))
-    return played, schedules
+    return played

@@ -1,4 +1,4 @@
-"""Whole runs say what is so, whatever happens to them. See `claims_of_runs.CLAIMS`."""
+"""Whole runs say what is so, whatever happens to them. See `simulation.CLAIMS`."""
 
 import pytest
 

@@ -8,16 +8,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from firecrawl_interact import (
-    AsyncDeleteManySessions,
     AsyncDeleteSession,
     AsyncInMemoryTransport,
     AsyncioTransport,
-    DeleteManySessions,
-    DeleteSession,
+    DeletionReceipt,
     FakeService,
     Fault,
     FileJournal,
@@ -25,11 +24,13 @@ from firecrawl_interact import (
     LoopbackService,
     LostResponse,
     NoConnection,
+    Outcome,
     Reply,
+    Urllib3Transport,
 )
 
-from ..core.scripted_transport import UseCase, ended, play
-from ..core.side_by_side import listed
+from ..core.scripted_transport import ended, play
+from ..core.side_by_side import DeleteMany, listed, many, many_awaited
 
 # An outage of 20 seconds: a service is restarted, or deployed
 
@@ -41,38 +42,55 @@ OUTAGES: dict[str, Fault] = {
 }
 
 
-def call(delete_session: Any, session_id: str) -> None:  # Any: of either kind
-    ended(delete_session(session_id))
-
-
-def block(delete_session: Any, session_id: str) -> None:  # Any: of either kind
-    play(delete_session.on_exit(session_id), list)
-
-
-def run_of_one(delete_session: Any, session_id: str) -> None:  # Any: of either kind
-    is_blocking = isinstance(delete_session, DeleteSession)
-    delete_many = DeleteManySessions if is_blocking else AsyncDeleteManySessions
-    asyncio.run(listed(delete_many(delete_session)([session_id])))
-
-
 @pytest.mark.parametrize("fault", OUTAGES.values(), ids=OUTAGES)
-@pytest.mark.parametrize("delete", [call, block, run_of_one])
+@pytest.mark.parametrize("what", ["call", "block", "run"])
 @pytest.mark.parametrize(
-    ("use_case", "transport"),
-    [(DeleteSession, InMemoryTransport), (AsyncDeleteSession, AsyncInMemoryTransport)],
+    ("delete_many", "transport"),
+    [(many, InMemoryTransport), (many_awaited, AsyncInMemoryTransport)],
     ids=["blocking", "awaited"],
 )
 def test_an_outage_of_20_seconds_costs_no_session(
-    use_case: UseCase,
-    transport: Callable[[FakeService], object],
-    delete: Callable[..., None],
-    fault: Fault,
+    delete_many: DeleteMany, transport: Callable[[FakeService], object], what: str, fault: Fault
 ) -> None:
     service = FakeService()
     session_id = service.open_session()
     service.outage(20, fault)
-    delete(use_case(transport(service), "fc-test"), session_id)
+    run = delete_many(transport(service))
+    match what:
+        case "call":
+            ended(run.delete_session(session_id))
+        case "block":
+            play(run.delete_session.on_exit(session_id), list)
+        case "run":
+            asyncio.run(listed(run([session_id])))
     assert service.sessions_left_open == []
+
+
+@pytest.mark.enable_socket
+@pytest.mark.parametrize(
+    ("delete_many", "kind"),
+    [(many, Urllib3Transport), (many_awaited, AsyncioTransport)],
+    ids=["blocking", "awaited"],
+)
+def test_a_restart_costs_a_run_no_session(delete_many: DeleteMany, kind: Any) -> None:
+    async def delete_all(api_url: str) -> list[Outcome]:
+        transport = kind(api_url, pool_size=64)
+        outcomes = await listed(delete_many(transport, concurrency=64)(session_ids))
+        await transport.aclose() if kind is AsyncioTransport else transport.close()
+        return outcomes
+
+    service = FakeService(["fc-test"], latency=0.02)
+    session_ids = [service.open_session() for _ in range(300)]
+    with ThreadPoolExecutor(1) as thread:
+        with LoopbackService(service) as loopback:
+            port = urlsplit(loopback.api_url).port or 0
+            outcomes = thread.submit(asyncio.run, delete_all(loopback.api_url))
+            while len(service.requests) < 100:
+                assert not outcomes.done()
+        threading.Event().wait(0.5)
+        with LoopbackService(service, port):
+            receipts = [isinstance(outcome, DeletionReceipt) for outcome in outcomes.result(60)]
+    assert (receipts, service.sessions_left_open) == ([True] * 300, [])
 
 
 # Threads that are not there

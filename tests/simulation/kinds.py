@@ -28,7 +28,6 @@ class Kind(NamedTuple):
     may_act: bool = True  # whether the service may have destroyed the session all the same
     fails_as_outage: bool = False
     is_a_page: bool = False  # of somebody who does not know the service
-    is_spoken: bool = False  # it fails as in an outage, and the service itself says so
     seconds: float | None = None  # until it comes. None: as the weather has it
 
     def after(self, seconds: float) -> "Kind":
@@ -51,7 +50,6 @@ def _response(name: str) -> Kind:
         may_act=row.fate != "untouched",
         fails_as_outage=fails,
         is_a_page=fails and not knows_service,
-        is_spoken=fails and knows_service and bool(row.words),
     )
 
 
@@ -70,10 +68,11 @@ NO_HTTP = Kind(error=lambda: BadResponseError("no HTTP", transient=False), fails
 FAULTY = Kind(error=lambda: FaultyError("the transport has a bug"))
 BROKEN_GATEWAY = _response("bad gateway")
 STOPPING = _response("still stopping")
+NO_BACKEND = _response("no backend")
+UNKNOWN_ERROR = _response("exception")
 BUSY = _response("busy")._replace(headers=(("retry-after", "20"),))
 CONFLICT = _response("conflict")
 BACKEND = _response("backend's 401")
-NOT_A_UUID = _response("no UUID")
 BACKEND_404 = _response("backend's 404")
 NOT_DELETED = _response("not deleted")
 NOT_FOUND = _response("not found")

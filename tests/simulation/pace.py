@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from . import kinds as k
-from .limiters import Limited, RateLimit
-from .stories import GOOD, LISTS, UNKNOWN_ERROR, Listing, deleted, fails, listing, run
+from .limiters import FixedWindow
+from .stories import GOOD, LISTS, Listing, deleted, fails, listing, run
 from .ways import Awaited
 from .world import Outage, Weather
 
@@ -22,7 +22,7 @@ RAGGED = ((1.0, 1.6), (1.9, 2.2), (2.5, 60.0), (60.4, 61.0), (61.3, 61.8))
 
 def limited(requests: int, concurrency: int, sessions: int) -> tuple[Listing, Weather]:
     """Return a list under Firecrawl's limit, so many requests in a fixed window of a minute."""
-    weather = Weather(seconds=[0.2], limiter=lambda: Limited(RateLimit(requests)))
+    weather = Weather(seconds=[0.2], limiter=lambda: FixedWindow(requests))
     return listing([()] * sessions, concurrency), weather
 
 
@@ -43,7 +43,7 @@ PLAYED = {
     "lost for 230 s": away(k.LOST, (1, 231)),
     "silent for 150 s": away(k.SILENCE, (1, 151)),
     "a gateway's page for 230 s": away(k.BROKEN_GATEWAY, (1, 231)),
-    "Firecrawl's own 500 for 200 s": away(UNKNOWN_ERROR, (1, 201)),
+    "Firecrawl's own 500 for 200 s": away(k.UNKNOWN_ERROR, (1, 201)),
     "Firecrawl's own 502, 25 ids": away(k.STOPPING, (0, 200), sessions=25),
     "Firecrawl's own 502, 20 ids": away(k.STOPPING, (0, 200), sessions=20),
     "refused, ragged": away(k.NO_CONNECTION, *RAGGED),

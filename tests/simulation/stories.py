@@ -1,7 +1,6 @@
 """Lists of sessions of which each has a story: what its requests meet, whenever they are sent."""
 
 import itertools
-import json
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -17,16 +16,6 @@ Story: TypeAlias = Sequence[k.Kind]
 
 FOR_EVER = 300
 """More failures than any run waits for."""
-
-
-def failure(status: int, words: str, **others: str) -> k.Kind:
-    body = json.dumps({"success": False, "error": words, **others}).encode()
-    return k.Kind(status, body)
-
-
-UNKNOWN_ERROR = failure(
-    500, "An unexpected error occurred. Please contact help@firecrawl.com.", code="UNKNOWN_ERROR"
-)
 
 
 class Listing(NamedTuple):
@@ -64,7 +53,7 @@ GOOD: Story = [k.SERVED.after(0.2)]
 LISTS = {
     "new ids overtake those that wait": listing([fails(k.STOPPING, 1, 30)] * 96, 8),
     "also one at a time": listing([fails(k.STOPPING, 1, 30)] * 30, 1),
-    "no end of ids that fail at once": listing([fails(UNKNOWN_ERROR, 1, 0.0)] * 3_000, 8),
+    "no end of ids that fail at once": listing([fails(k.UNKNOWN_ERROR, 1, 0.0)] * 3_000, 8),
     "pages at the head fill the places": listing([fails(k.BROKEN_GATEWAY)] * 12 + [GOOD] * 60, 8),
     "lost ones do, too": listing([fails(k.LOST)] * 12 + [GOOD] * 60, 8),
     "lost ones at the head are many": listing([fails(k.LOST)] * 400 + [GOOD] * 60, 8),

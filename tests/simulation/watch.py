@@ -1,11 +1,10 @@
 """A scenario, which is a run as data, and a watch, which holds what is seen and claimed of it."""
 
 import asyncio
-import math
 import re
 import uuid
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -26,8 +25,6 @@ _SENDABLE = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]{1,120}")
 _A_ROUNDING = 1e-6
 _MOST_TAKEN = 1000
 """How many ids of a run of a low concurrency may have no outcome yet: an outage takes some 600."""
-_MOST_OWN = 21
-"""How many of the last ids may fail for a reason of their own, if the service itself says so."""
 
 
 class Step(NamedTuple):
@@ -62,8 +59,6 @@ class Scenario:
     ends_when_cancelled_after: float = 0.0
     journal_seconds: Sequence[float] = (0.0,)
     is_only_held_back: bool = False  # the world has but rate limits and short outages
-    fail_for_ever: Collection[str] = ()  # ids, in a world without outages, and nothing else fails
-    is_only_slow: bool = False  # the caller is, and no session fails more often than it may
 
     @property
     def steps(self) -> list[Step]:
@@ -180,43 +175,11 @@ class Watch:
             claim("raised", is_raised, "a failure is not raised")
         if self.scenario.is_only_held_back:
             self._check_held_back()
-        if self.scenario.fail_for_ever:
-            self._check_others()
-        if self.scenario.is_only_slow:
-            lost = [one for one in self.outcomes if one.session_fate is not SessionFate.GONE]
-            lost = [one for one in lost if one.session_id in self.world.sessions]
-            claim("slow", not lost, f"a slow caller costs {lost}")
-            claim("slow", not self.raised, f"a slow caller ends the run: {self.raised}")
-
-    def _check_others(self) -> None:
-        """Ids that fail for ever cost the others nothing, and little time."""
-        scenario, claim = self.scenario, self.world.claim
-        lost = [one for one in self.outcomes if one.session_fate is not SessionFate.GONE]
-        good = [one for one in lost if one.session_id not in scenario.fail_for_ever]
-        is_whole = len(self.taken) == len(scenario.ids)
-        claim("others", is_whole and not good, f"other ids cost {good}")
-        claim("others", not self.raised, f"ids that fail for ever end the run: {self.raised}")
-        of_caller = [
-            *scenario.busy,
-            *scenario.journal_seconds,
-            *(one.seconds for one in scenario.steps),
-        ]
-        rounds = math.ceil(len(scenario.fail_for_ever) / min(scenario.concurrency, 8))
-        most = len(scenario.ids) * max(self.world.weather.seconds) + 75 + 12 * rounds
-        is_soon = self.over_at <= most or any(of_caller)
-        claim("others", is_soon, f"the run takes {self.over_at} s, not {most}")
-        tries = scenario.retry.max_attempts + 1  # Not each counts while nothing was served.
-        most = len(scenario.ids) + tries * len(scenario.fail_for_ever)
-        claim("others", len(self.world.sent) <= most, f"{len(self.world.sent)} requests are sent")
 
     def _check_held_back(self) -> None:
         claim = self.world.claim
-        outages = self.world.weather.outages
-        # With no other id left, one or two that fail can have a reason of their own. So have up to
-        # twenty whose failures the service itself reports, for longer than 15 s.
-        is_own = any(one.kind.is_spoken and one.ends - one.begins > 15 for one in outages)
-        most = _MOST_OWN if is_own else 2
-        may_fail = self.outcomes[-most:] if outages else []
+        # With no other id left, one or two that fail can have a reason of their own.
+        may_fail = self.outcomes[-2:] if self.world.weather.outages else []
         lost = [one for one in self.outcomes if one.session_fate is not SessionFate.GONE]
         is_whole = len(self.taken) == len(self.scenario.ids)
         claim("held back", is_whole, "a run that is held back ends early")

@@ -213,4 +213,3 @@ async def _awaited_ids(watch: Watch) -> AsyncGenerator[object]:
 
 Way: TypeAlias = Blocking | Awaited
 WAYS: dict[str, type[Way]] = {"blocking": Blocking, "awaited": Awaited}
-both_ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)

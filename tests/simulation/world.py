@@ -57,7 +57,6 @@ class Session:
     is_changed: bool = False  # a request has changed it
     receipts: list[dict[str, object]] = field(default_factory=list)  # that the service has sent
     in_flight: int = 0
-    requests: int = 0
 
     def copy(self) -> "Session":
         """What is so of it now, for those who come later."""
@@ -162,7 +161,6 @@ class World:
         self.claim("requests", is_room, "too many requests are in flight")
         self.sent.append(session_id)
         session.in_flight += 1
-        session.requests += 1
         self.in_flight += 1
         attempt = self._meet(session, now, timeout)
         return attempt._replace(seconds=min(attempt.seconds, timeout))

@@ -6,12 +6,10 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
-from multiprocessing import get_context
 
 import pytest
 
 from firecrawl_interact.adapters.conformance.driver import Driver, require_own
-from firecrawl_interact.adapters.conformance.harness import WITH_THREADS, unless_windows
 from firecrawl_interact.adapters.conformance.server import Connection, good_response
 from firecrawl_interact.adapters.conformance.wire_faults import responds, sends_and_closes
 from firecrawl_interact.core import ConnectFailedError, ConnectionLostError, Request
@@ -94,20 +92,6 @@ def test_a_transport_that_has_met_tls_can_be_pickled(net: Net) -> None:
         client.send()
     copy = pickle.loads(pickle.dumps(client.transport))  # noqa: S301 - our own
     assert repr(copy) == repr(client.transport)
-
-
-@unless_windows("it has no fork")
-@pytest.mark.filterwarnings(WITH_THREADS)
-def test_after_a_fork_each_process_has_connections_of_its_own(net: Net) -> None:
-    server = net.serve()
-    client = net.open(server)
-    client.send()
-    child = get_context("fork").Process(target=client.send)
-    child.start()
-    child.join()
-    client.send()
-    assert child.exitcode == 0
-    assert [request.connection for request in server.requests] == [1, 2, 1]
 
 
 @pytest.mark.parametrize("is_kept", [False, True], ids=["instead of a closed one", "kept"])

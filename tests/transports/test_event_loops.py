@@ -18,16 +18,7 @@ from firecrawl_interact.adapters.conformance.server import Connection, FaultFunc
 from firecrawl_interact.adapters.conformance.wire_faults import responds, stays_silent
 from firecrawl_interact.core import ConnectFailedError
 
-from .servers import (
-    PATH,
-    REQUEST,
-    Net,
-    client_tls,
-    closed_port,
-    look_up_gives,
-    server_tls,
-    tunnels,
-)
+from .servers import PATH, REQUEST, Net, client_tls, closed_port, look_up_gives, server_tls, tunnels
 
 pytestmark = pytest.mark.enable_socket
 

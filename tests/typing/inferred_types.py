@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import AsyncIterable
-from pathlib import Path
 from typing import Any, assert_type
 
 import firecrawl_interact as fi
@@ -60,13 +59,6 @@ async def awaited(transport: core.AsyncTransport, session_ids: AsyncIterable[str
     assert_type(outcomes[0], fi.DeletionReceipt | fi.DeleteSessionError)
 
 
-async def from_the_environment() -> None:
-    with fi.delete_session_from_environment(retry=fi.RetryPolicy(max_attempts=1)) as owner:
-        assert_type(owner, fi.DeleteSession)
-    async with fi.async_delete_session_from_environment() as async_owner:
-        assert_type(async_owner, fi.AsyncDeleteSession)
-
-
 def reads_an_error(delete_session: fi.DeleteSession) -> None:
     try:
         delete_session("session-1")
@@ -75,27 +67,6 @@ def reads_an_error(delete_session: fi.DeleteSession) -> None:
         raise value_error from None
     except fi.DeleteSessionError as error:
         assert_type((error.session_id, error.session_fate), tuple[str, fi.SessionFate])
-
-
-def takes_each_adapter(service: fi.FakeService, directory: Path) -> None:
-    asynchronous: list[core.AsyncTransport] = [fi.AsyncioTransport()]
-    asynchronous.append(fi.AsyncInMemoryTransport(service))
-    blocking: list[core.Transport] = [fi.Urllib3Transport()]
-    blocking.append(fi.InMemoryTransport(service))
-    with fi.FileJournal(directory) as journal:
-        assert_type(journal, fi.FileJournal)
-        assert_type(list(journal.adopt_orphans()), list[str])
-        try:
-            journal.opened(uuid.uuid4())
-        except fi.JournalError as error:
-            assert_type(error.session_id, str | None)
-            os_error: OSError = error
-            raise os_error from None
-    fleet = fi.PostgresJournal("postgresql://db.example/jobs", service=None)
-    recorder: core.Recorder = fleet
-    fi.DeleteSession(blocking[0], None, journal=recorder)
-    journals: list[core.Journal] = [journal, fleet, fi.InMemoryJournal()]
-    assert_type(journals[0].orphans(), list[str])
 
 
 def is_refused(transport: core.Transport, asynchronous: core.AsyncTransport) -> None:
