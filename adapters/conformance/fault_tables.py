@@ -1,6 +1,7 @@
 """What may happen to a request and its response, by name: each is played to the transport."""
 
 import gzip
+import socket
 import ssl
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
@@ -55,6 +56,12 @@ def _speaks_plain_http(connection: Connection) -> None:
     connection.send(HEAD + BODY)
 
 
+def _breaks_off_tls(connection: Connection) -> None:
+    connection.read_request()
+    with socket.socket(fileno=connection.sock.detach()) as sock:
+        sock.sendall(HEAD)  # as it is, so that over https it is no TLS
+
+
 CUT: dict[str, FaultFunction] = {
     "just after connecting": Connection.close,
     "before the response": sends_and_closes(b""),
@@ -66,6 +73,7 @@ CUT: dict[str, FaultFunction] = {
     "in the body": sends_and_closes(HEAD + BODY[:-1]),
     "in a chunk": sends_and_closes(CHUNKED + b"11\r\n{"),
     "before the last chunk": sends_and_closes(CHUNKED + b"11\r\n" + BODY + b"\r\n"),
+    "by bytes that are no TLS": _breaks_off_tls,
     "by a reset with the request unread": resets_with_the_request_unread,
     "by a reset before the response": sends(b"", resets_soon),
     "by a reset in the body": sends(HEAD + b"{", resets_soon),
