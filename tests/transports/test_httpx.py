@@ -1,7 +1,6 @@
 """Transports over a program's own client of httpx or httpx2: what it decides, and what it keeps."""
 
 import asyncio
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import ModuleType
@@ -302,18 +301,6 @@ def test_a_bug_in_a_hook_keeps_its_frames(program: Program, hook: str) -> None:
             while_handling(before, lambda: program.send(transport))
     assert (names_in(caught.value)[-2:], names_in(before)[-2:], Unseen.looks) == (BUG, BUG, 0)
     assert KEY not in shown_by(caught.value)
-
-
-def breaks_off_tls(connection: Connection) -> None:
-    connection.read_request()
-    with socket.socket(fileno=connection.sock.detach()) as sock:
-        sock.sendall(OK)
-
-
-def test_bytes_that_are_no_tls_are_no_response(program: Program) -> None:
-    with FaultServer(breaks_off_tls, tls=server_tls()) as server:
-        error = program.fails(program.transport(server.api_url, verify=client_tls()))
-    assert error.sent
 
 
 @pytest.mark.parametrize("is_open", [False, True])
