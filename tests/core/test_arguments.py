@@ -1,6 +1,7 @@
 """What callers may pass. What would lose a session in silence is refused, and names no secret."""
 
 import asyncio
+import enum
 import math
 import re
 import traceback
@@ -295,6 +296,16 @@ def test_an_id_is_sent_as_it_is_or_refused_by_one_rule(session_id: str | uuid.UU
         assert [request.path for request in transport.requests] == [f"/v2/interact/{text}"]
     else:
         error_of(core.InvalidSessionIdError, session_id=session_id)  # without a request
+
+
+class Ids(str, enum.Enum):  # noqa: UP042 - a StrEnum formats as its value anyway
+    FIRST = "session-1"
+
+
+def test_an_id_of_an_enum_is_sent_as_its_value() -> None:
+    transport = ScriptedTransport(DESTROYED)
+    delete_blocking(transport, Ids.FIRST)
+    assert [request.path for request in transport.requests] == ["/v2/interact/session-1"]
 
 
 # Runs

@@ -78,6 +78,10 @@ def not_deleted(session_id: str, at: float) -> Event:
     return Event(session_id, at - 0.5, at, core.NotDeletedError("200", session_id))
 
 
+def unsendable(session_id: str, at: float) -> Event:
+    return Event(session_id, at - 0.5, at, core.UnreachableError("", session_id, transient=False))
+
+
 def no_uuid(session_id: str, at: float) -> Event:
     return Event(session_id, at - 0.5, at, core.BadRequestError("500", session_id, status=500))
 
@@ -137,6 +141,7 @@ COUNTS = {
     ),
     "one for an id that is no UUID does not": ([*TWO, no_uuid("c", 2), failed("a", 3)], False),
     "which ends by that": ([*TWO, no_uuid("c", 2)], True),
+    "what no retry can send ends by that, too": ([*TWO, unsendable("c", 2)], True),
     "in Firecrawl's own JSON, a failure counts": (TWENTY, True),
     "unless more than twenty ids fail": (
         [*TWENTY_ONE, *[failed_itself("0", 2 + number) for number in range(9)]],

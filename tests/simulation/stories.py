@@ -59,6 +59,7 @@ LISTS = {
     "lost ones at the head are many": listing([fails(k.LOST)] * 400 + [GOOD] * 60, 8),
     "and in between": listing([fails(k.LOST), *[GOOD] * 5] * 50, 8),
     "what was refused goes first": listing([fails(k.limited(2)), *[GOOD] * 39], 8),
+    "no certificate is trusted": listing([fails(k.BAD_CERTIFICATE)] * 300, 8),
     "only bad ids are left": listing([GOOD] * 95 + [fails(k.LOST)] * 5, 8),
     "or those that Firecrawl reports": listing([GOOD] * 95 + [fails(k.STOPPING)] * 5, 8),
     "new ids take turns with lost ones": listing([fails(k.LOST)] * 60 + [GOOD] * 60, 8),
