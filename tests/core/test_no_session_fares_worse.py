@@ -178,7 +178,7 @@ def test_a_list_that_once_starved_a_run_ends_with_all_that_can_be_deleted(
 @pytest.mark.parametrize("kind", [k.UNKNOWN_ERROR, k.BROKEN_GATEWAY, k.LOST, k.BACKEND_404])
 @pytest.mark.parametrize("place", ["head", "tail", "between"])
 def test_ids_that_fail_for_ever_lose_no_good_one(place: str, kind: k.Kind) -> None:
-    for bad in (1, 5, 21, 60, 200):
+    for bad in (1, 5, 21, 200):
         stories = [fails(kind)] * bad + [GOOD] * (400 - bad)
         stories.sort(key=len, reverse=place == "head")
         if place == "between":
@@ -202,7 +202,7 @@ AWAY += [(kind, 1, 100) for kind in (*k.PAGES, k.BACKEND_404, k.STOPPING)]
 def test_an_outage_that_is_shorter_than_the_deadline_costs_no_session_and_little_time(
     kind: k.Kind, begins: float, count: int, way: type[Way]
 ) -> None:
-    for seconds in (5, 60, 230):
+    for seconds in (5, 230):
         weather = Weather(seconds=[0.2], outages=[Outage(begins, begins + seconds, kind)])
         watch = run(listing([()] * count, 8), way, weather=weather)
         assert (len(deleted(watch)), watch.raised, watch.world.flaws) == (count, [], []), seconds
