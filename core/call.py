@@ -103,7 +103,9 @@ class Call:
         if self.has_ended:
             return 0.0
         self.attempts += 1
-        self._log_attempt()
+        extra = {"session_id": self.session_id, "attempt": self.attempts}
+        number, most = self._counted + 1, self.retry.max_attempts
+        log(DEBUG, "session %a: attempt %d of %d", self.session_id, number, most, extra=extra)
         return min(self.retry.attempt_timeout, seconds_left)
 
     def end_attempt(self, result: Response | TransportError, seconds_left: float) -> float:
@@ -194,12 +196,6 @@ class Call:
         )
         error.__cause__ = result
         return error
-
-    def _log_attempt(self) -> None:
-        extra = {"session_id": self.session_id, "attempt": self.attempts}
-        text = "session %a: attempt %d of %d"
-        number, most = self._counted + 1, self.retry.max_attempts
-        log(DEBUG, text, self.session_id, number, most, extra=extra)
 
     def _end(self, outcome: Outcome) -> None:
         self.outcome = outcome

@@ -87,7 +87,7 @@ def test_the_package_has_what_a_program_needs_and_completion_shows_nothing_else(
     for name in names:
         home = core if name in core.__all__ else adapters
         assert getattr(firecrawl_interact, name) is getattr(home, name)
-    assert {*adapters.__all__} <= names
+    assert {*vars(adapters)["__all__"]} <= names
     assert {*dir(firecrawl_interact)} == {"__version__", "adapters", "core"} | names
 
 
