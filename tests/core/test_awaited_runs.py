@@ -11,11 +11,7 @@ import pytest
 from firecrawl_interact import core
 
 from ..simulation import virtual_time
-from ..simulation.play import play
 from ..simulation.virtual_time import now, on_virtual_time
-from ..simulation.watch import Scenario
-from ..simulation.ways import Awaited
-from ..simulation.world import full_journal
 from .scripted_transport import log_records
 from .side_by_side import AsyncFunctionTransport, after, listed, many_awaited
 
@@ -139,23 +135,3 @@ async def test_another_task_is_refused_and_the_run_goes_on(is_closed: bool, ids:
         await (deletions.aclose() if is_closed else anext(deletions))
     assert [outcome.session_id for outcome in await first] == ids
     assert is_alone()
-
-
-def test_a_slow_journal_holds_up_no_request() -> None:
-    numbers = [f"{number}" for number in range(100)]
-    times = []
-    for seconds in (0, 1):
-        scenario = Scenario(ids=numbers, journal_seconds=[seconds], concurrency=8)
-        watch = play(scenario, Awaited, set_up=full_journal)
-        times.append([time for time, *_ in watch.ended])
-    assert times[0] == times[1]
-
-
-@pytest.mark.parametrize(("count", "seconds"), [(1, 6), (101, 111)])
-def test_a_journal_that_hangs_costs_a_run_five_seconds_and_five_for_each_hundred(
-    count: int, seconds: int
-) -> None:
-    numbers = [f"{number}" for number in range(count)]
-    scenario = Scenario(ids=numbers, journal_seconds=[500], concurrency=1)
-    watch = play(scenario, Awaited, set_up=full_journal)
-    assert watch.over_at == seconds
