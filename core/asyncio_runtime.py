@@ -2,7 +2,6 @@
 
 import asyncio
 import contextvars
-import logging
 import sys
 import threading
 from collections.abc import Awaitable, Callable
@@ -12,7 +11,7 @@ from typing import Any, TypeVar
 
 from .arguments import checked_result
 from .driver import Driver, Operation, Runtime
-from .log import log
+from .log import WARNING, log
 
 T = TypeVar("T")
 
@@ -95,7 +94,7 @@ class AsyncioRuntime(Runtime):
                 await asyncio.sleep(_LOOK_SECONDS)
             if left := self._open_here():
                 text = "closing deletes the sessions of %d blocks that are still open"
-                log(logging.WARNING, text, len(left))
+                log(WARNING, text, len(left))
                 for operation in left:
                     _, driver = self._open[operation]
                     operation.deleted_by_close = self._task(driver.end_scope(operation))

@@ -5,7 +5,6 @@ this code: whatever may wait is a coroutine, and a `Runtime` says how it waits. 
 has done everything when its coroutines return, so that `run_sync` can run them without a loop.
 """
 
-import logging
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
@@ -19,7 +18,7 @@ from .call import Call
 from .errors import Outcome, SessionNotFoundError, UnexpectedResponseError, UnreachableError
 from .headers import RequestHeaders
 from .journal import Recorder
-from .log import log
+from .log import ERROR, WARNING, log
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
 from .transport import AsyncTransport, Request, Transport, TransportError
@@ -235,7 +234,7 @@ class Driver(msgspec.Struct, Generic[TransportT], frozen=True):
             except Exception:
                 text = "on_outcome failed for session %a"
                 extra = _extra(outcome)
-                log(logging.ERROR, text, outcome.session_id, extra=extra, exc_info=True)
+                log(ERROR, text, outcome.session_id, extra=extra, exc_info=True)
         if raised is not None and outcome.session_fate is not SessionFate.GONE:
             raised.add_note(str(outcome))
             _log_as_left(outcome)
@@ -253,7 +252,7 @@ def _forget(journal: Recorder, outcome: Outcome) -> None:
     except Exception as error:
         text = "session %a is gone, but the journal may still have its record: %s"
         reason = str(error) or type(error).__name__
-        log(logging.WARNING, text, outcome.session_id, reason, extra=_extra(outcome))
+        log(WARNING, text, outcome.session_id, reason, extra=_extra(outcome))
 
 
 def _may_open_later(outcome: Outcome, raised: BaseException | None) -> bool:
@@ -265,7 +264,7 @@ def _may_open_later(outcome: Outcome, raised: BaseException | None) -> bool:
 
 def _log_as_left(outcome: Outcome) -> None:
     """Log a session that may still be running, because no caller gets its outcome."""
-    log(logging.ERROR, "%s", outcome, extra=_extra(outcome))
+    log(ERROR, "%s", outcome, extra=_extra(outcome))
 
 
 def _extra(outcome: Outcome) -> Mapping[str, object]:
