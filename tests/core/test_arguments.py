@@ -356,6 +356,8 @@ def test_what_is_of_the_other_kind_is_refused_by_a_run() -> None:
         core.AsyncDeleteManySessions(BLOCKING)  # type: ignore[arg-type] # the point
     with pytest.raises(TypeError, match="object is not iterable"):
         core.DeleteManySessions(BLOCKING)(awaited_ids())  # type: ignore[arg-type] # the point
+    with pytest.raises(TypeError, match=r"is a Mock. In a test, pass DeleteSession\(InMemory"):
+        core.DeleteManySessions(Mock(spec=core.DeleteSession))
 
 
 def test_a_use_case_can_run_several_times_and_a_run_says_how_far_it_is() -> None:
