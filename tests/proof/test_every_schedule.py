@@ -13,7 +13,7 @@ from .schedules import Alphabet, alphabet, check_every_schedule, one_of_each_kin
 
 TWO, THREE = RetryPolicy(max_attempts=2), RetryPolicy(max_attempts=3)
 POLICIES = (
-    RetryPolicy(),
+    RetryPolicy(max_attempts=4),
     RetryPolicy(max_attempts=3, attempt_timeout=30, deadline=60, first_pause=20),
     RetryPolicy(max_attempts=4, deadline=75, first_pause=0, longest_pause=0),
     RetryPolicy(max_attempts=1, attempt_timeout=300, deadline=30),
