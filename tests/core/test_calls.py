@@ -45,7 +45,8 @@ def test_every_attempt_sends_the_same_request(api_key: str | None, use_case: Use
     assert (request.method, request.path) == ("DELETE", f"/v2/interact/{SESSION_ID}")
     key = {"Authorization": f"Bearer {API_KEY}"} if api_key else {}
     library = {"Accept": "application/json", "Accept-Encoding": "identity"}
-    assert dict(request.headers) == {**key, **library, "X-Team": "a \tb", "x-empty": ""}
+    sent = {**key, **library, "X-Team": "a \tb", "x-empty": ""}
+    assert (dict(request.headers), len(request.headers)) == (sent, len(sent))
 
 
 def test_a_replaced_one_sends_what_the_first_one_does_and_has_what_was_changed(
