@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,15 @@ def test_a_dead_owners_record_of_a_session_that_a_living_one_has_goes(tmp_path: 
         assert [path.name for path in dead.iterdir()] == ["two"]
         living.close()  # The sweeper lives on.
         assert adopted(tmp_path) == ["one"]
+
+
+def test_a_first_session_is_recorded_while_another_thread_sweeps(tmp_path: Path) -> None:
+    with ThreadPoolExecutor() as pool:
+        for number in range(100):
+            with FileJournal(tmp_path / str(number)) as journal:
+                sweep = pool.submit(list, journal.adopt_orphans())
+                journal.opened("a")
+                assert sweep.result() == []
 
 
 @_has_other_locks
