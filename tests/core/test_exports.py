@@ -63,7 +63,7 @@ def test_each_error_is_exported_and_in_both_trees_and_the_reference() -> None:
     assert {place: errors - known for place, known in names.items() if errors - known} == {}
 
 
-@pytest.mark.parametrize("page", ["docs/outcomes.md", "README.md", "README.ja.md"])
+@pytest.mark.parametrize("page", ["docs/outcomes.md", "README.md"])
 def test_each_error_that_is_about_a_session_is_on_the_pages(page: str) -> None:
     kinds = [kind for kind in kinds_of(core.DeleteSessionError) if not kind.__subclasses__()]
     only_of_runs = {"NotTriedError"} if page.startswith("README") else set()

@@ -1,7 +1,6 @@
 """Every example of the documentation runs as a reader copies it, with nothing that is not shown.
 
 A section stands by itself. What is too long for a page is a file in docs/examples, with its tests.
-The Japanese README has the code of the English one.
 """
 
 import re
@@ -21,17 +20,15 @@ FILES = ["measuring_transport", "requests_transport", "sqlite_journal", "trio_dr
 WIDEST = 88
 SETS_UP = re.compile(r"make |cd |pip install |python3? -m venv|\. \.venv|git clone")
 
-ENGLISH = sorted(set(PAGES) - {"README.ja.md"})
-
 PYTHON = {
     (page, "\n\n".join(code)): f"{page}: {title}"
-    for page in ENGLISH
+    for page in PAGES
     for title, text in sections(page)
     if (code := blocks(text, "python"))
 }
 COMMANDS = {
     (page, text): f"{page}: {commands_of(text)[-1]}"
-    for page in ENGLISH
+    for page in PAGES
     for text in blocks(text_of(page), "console")
     if not all(SETS_UP.match(typed) for typed in commands_of(text))
 }
@@ -63,13 +60,6 @@ def test_a_command_prints_what_the_page_shows(
     printed = run(["/bin/sh", "-ec", "\n".join(commands_of(text))], tmp_path).splitlines()
     shown = [line for line in text.splitlines() if not line.startswith("$ ")]
     assert not shown or printed == shown
-
-
-def test_the_japanese_readme_has_the_code_and_the_rows_of_the_english_one() -> None:
-    english, japanese = text_of("README.md"), text_of("README.ja.md")
-    for language in ("python", "console"):
-        assert blocks(japanese, language) == blocks(english, language)
-    assert japanese.count("\n|") == english.count("\n|")
 
 
 @pytest.mark.parametrize("page", PAGES)

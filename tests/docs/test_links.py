@@ -10,7 +10,7 @@ import pytest
 from .pages import ROOT, text_of
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.ja.md", "SECURITY.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("page", ["README.md", "SECURITY.md", "CONTRIBUTING.md"])
 def test_every_link_leads_to_a_file_of_the_clone_or_to_somebody_else(page: str) -> None:
     links = re.findall(r"(?<=\]\()[^)#]+", text_of(page))
     assert links
