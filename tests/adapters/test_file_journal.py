@@ -51,9 +51,8 @@ def test_a_session_is_an_empty_file_for_its_user_alone_also_behind_a_link(tmp_pa
     assert FileJournal(tmp_path / "link").other_services() == ["https://a"]
 
 
-def test_a_records_name_is_one_that_any_file_system_takes_and_keeps_apart(tmp_path: Path) -> None:
-    a_uuid = "550e8400-e29b-41d4-a716-446655440000"
-    names = {a_uuid: a_uuid, "a": "a", "A": "+a", "a.": "a+_", "nul": "nul+", "NUL": "+n+u+l"}
+def test_the_name_of_a_record_is_its_id_without_a_colon(tmp_path: Path) -> None:
+    names = {"scrape:a": "scrape%3Aa", "a-1.b_c~d": "a-1.b_c~d"}
     owner = leave(tmp_path, *names)
     assert sorted(record.name for record in owner.iterdir()) == sorted(names.values())
     assert adopted(tmp_path) == sorted(names)

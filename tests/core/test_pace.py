@@ -78,6 +78,10 @@ def not_deleted(session_id: str, at: float) -> Event:
     return Event(session_id, at - 0.5, at, core.NotDeletedError("200", session_id))
 
 
+def not_found(session_id: str, at: float) -> Event:
+    return Event(session_id, at - 0.5, at, core.SessionNotFoundError("404", session_id))
+
+
 def unsendable(session_id: str, at: float) -> Event:
     return Event(session_id, at - 0.5, at, core.UnreachableError("", session_id, transient=False))
 
@@ -169,9 +173,9 @@ def test_attempts_count_unless_firecrawl_may_be_unavailable(
         ([failed("a", 1), failed("b", 1, retry_after=20)], 21, 1),
         ([failed("a", 1), failed("b", 1, retry_after=3600)], 51, 1),  # half of its deadline
         ([failed("a", 1), failed("b", 1, retry_after=0.1)], 1.75, 1),
-        ([limited(0, 1, 30)], 31, 1),  # Everybody waits for that.
-        ([limited(0, 1, 30), limited(0.5, 1.2, 40, "b")], 41.2, 1),
-        ([limited(0, 1, 30), limited(40, 41, 30)], 71, 2),
+        ([limited(0, 1, 30)], 32, 1),  # Everybody waits for that, and up to 2 s.
+        ([limited(0, 1, 30), limited(0.5, 1.2, 40, "b")], 42.2, 1),
+        ([limited(0, 1, 30), limited(40, 41, 30)], 72, 2),
     ],
 )
 def test_an_id_whose_attempt_does_not_count_waits_for_its_backoff_or_as_long_as_it_is_told(
@@ -193,16 +197,17 @@ def test_what_no_429_asks_for_is_granted_up_to_a_minute_and_half_of_what_is_left
 
 OPENS_AT = {
     "without a 429 nothing is held back": ([served("a", 0, 5)], -math.inf),
-    "a pause is as long as Firecrawl says": ([limited(0, 1, 30)], 31),
-    "or as the policy's backoff": ([limited(0, 1)], 1.75),
-    "what was in flight then changes nothing": ([limited(0, 1, 30), limited(0, 2, 10, "b")], 31),
-    "but it may ask for a longer wait": ([limited(0, 1, 30), limited(0, 2, 40, "b")], 42),
+    "a pause is as long as Firecrawl says, and up to 2 s": ([limited(0, 1, 30)], 32),
+    "or up to a tenth": ([limited(0, 1, 5)], 6.25),
+    "or as the policy's backoff": ([limited(0, 1)], 1.7875),
+    "what was in flight then changes nothing": ([limited(0, 1, 30), limited(0, 2, 10, "b")], 32),
+    "but it may ask for a longer wait": ([limited(0, 1, 30), limited(0, 2, 40, "b")], 43),
     "the next one that is refused as well doubles the backoff": (
         [limited(0, 1, 0), limited(1, 2, 0)],
-        3.5,
+        3.575,
     ),
-    "each time": ([limited(0, 1, 0), limited(1, 2, 0), limited(3.5, 4, 0)], 7),
-    "one that got no 429 ends that": ([limited(0, 1, 0), lost("b", 2), limited(3, 4, 5)], 9),
+    "each time": ([limited(0, 1, 0), limited(1, 2, 0), limited(3.6, 4, 0)], 7.15),
+    "one that got no 429 ends that": ([limited(0, 1, 0), lost("b", 2), limited(3, 4, 5)], 9.25),
     "twenty that fail are sent at once": (TWENTY, -math.inf),
     "more are a fifth of a second apart": (TWENTY_ONE, 0.7),
 }
@@ -216,9 +221,9 @@ def test_a_429_and_an_outage_hold_back_everybody(events: Sequence[Event], opens_
 THREE_429S = [limited(0, 1, 3), limited(0, 1, 3, "b"), limited(0, 1, 3, "c")]
 MOST_IN_FLIGHT = {
     "at first, as many as may be": ([], 8),
-    "each 429 takes one off": (THREE_429S, 5),
-    "but the last one": ([limited(at, at + 1, 1) for at in range(0, 1200, 60)], 1),
-    "four others add one": ([*THREE_429S, served("d", 0, 2), *TWO, failed("c", 6)], 6),
+    "429s of requests that were in flight together halve it once": (THREE_429S, 4),
+    "but for the last one": ([limited(at, at + 1, 1) for at in range(0, 1200, 60)], 1),
+    "each other response adds 0.6": ([*THREE_429S, served("d", 0, 2), failed("c", 6)], 5),
     "up to as many as at first": ([limited(0, 1, 3), *[served("d", 5, 6)] * 9], 8),
 }
 
@@ -230,7 +235,7 @@ def test_a_window_says_how_many_requests_are_in_flight(events: Sequence[Event], 
 
 def test_what_is_in_flight_since_before_a_pause_takes_no_room_in_the_window() -> None:
     pace = play(THREE_429S)[0]
-    assert [room(pace, [job_sent_at(0)] * number) for number in (2, 7)] == [5, 1]
+    assert [room(pace, [job_sent_at(0)] * number) for number in (2, 7)] == [4, 1]
 
 
 TURNS = {
@@ -269,6 +274,11 @@ ENDS = {
         100.0,
         ("outage", "nothing was deleted for 100 s; 1 were before (a page)", 100, None),
     ),
+    "what was not found was not deleted before": (
+        [not_found("c", 0.1), *TWO],
+        100.0,
+        ("outage", "nothing was deleted for 100 s (502)", 100, None),
+    ),
     "a rate limit that lets nothing through ends a run": (
         [limited(0, 1, 5)],
         100.0,
@@ -295,9 +305,9 @@ def test_how_a_run_ends(events: Sequence[Event], patience: float, end: tuple[obj
 @pytest.mark.parametrize(
     ("events", "reason", "seconds_left", "number"),
     [
-        ([limited(0, 1, 30)], "rate limit", 29, 1),
+        ([limited(0, 1, 30)], "rate limit", 30, 1),
         (TWO, "outage", 0, 1),  # Something may be sent, and it goes on.
-        ([*TWO, limited(0, 1, 30)], "rate limit", 29, 2),
+        ([*TWO, limited(0, 1, 30)], "rate limit", 30, 2),
         ([limited(0, 1, 30), failed("b", 1), failed("c", 1)], "outage", 0, 2),
     ],
 )
@@ -313,7 +323,7 @@ def test_a_pause_says_what_the_last_failure_was(
         assert pace.pause(2, math.inf, 7) == pause
 
 
-@pytest.mark.parametrize("events", [[], RECOVERED, [limited(0, 1, 3), served("a", 4, 5)]])
+@pytest.mark.parametrize("events", [[], RECOVERED, [limited(0, 1, 3), served("a", 5, 6)]])
 def test_patience_has_no_end_while_nothing_fails_or_something_gets_through(
     events: Sequence[Event],
 ) -> None:

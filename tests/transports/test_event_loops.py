@@ -6,7 +6,6 @@ import select
 import socket
 import sys
 import threading
-import time
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -15,10 +14,10 @@ import pytest
 
 from firecrawl_interact import AsyncioTransport
 from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction
-from firecrawl_interact.adapters.conformance.wire_faults import responds, stays_silent
+from firecrawl_interact.adapters.conformance.wire_faults import responds
 from firecrawl_interact.core import ConnectFailedError
 
-from .servers import PATH, REQUEST, Net, client_tls, closed_port, look_up_gives, server_tls, tunnels
+from .servers import PATH, REQUEST, Net, client_tls, server_tls, tunnels
 
 pytestmark = pytest.mark.enable_socket
 
@@ -114,40 +113,6 @@ def test_a_connection_to_which_something_happens_while_the_loop_is_busy_is_never
     server = net.serve(responds(happens_then))
     asyncio.run(send_twice())
     assert [request.connection for request in server.requests] == connections
-
-
-class BlockedLoop(asyncio.SelectorEventLoop):
-    """Each look at its time takes a second, so that a turn takes some, as if calls blocked it."""
-
-    seconds = 0
-
-    def time(self) -> float:
-        time.sleep(0.005)  # Meanwhile the server answers.
-        self.seconds += 1
-        return super().time() + self.seconds
-
-
-def test_time_in_which_the_event_loop_is_blocked_is_no_connect_time(
-    net: Net, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server = net.serve(tls=server_tls("service.example"))
-    look_up_gives(monkeypatch, server.port, closed_port())
-    transport = AsyncioTransport("https://service.example", ssl_context=client_tls())
-    loop = BlockedLoop()
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        runner.run(transport.send(REQUEST, 600))
-        assert loop.seconds > 10
-        runner.run(transport.aclose())
-
-
-def test_time_in_which_the_event_loop_is_blocked_counts_for_the_timeout(net: Net) -> None:
-    server = net.serve(stays_silent, tls=server_tls(), in_handshake=True)
-    transport = AsyncioTransport(server.api_url, ssl_context=client_tls())
-    loop = BlockedLoop()
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        with pytest.raises(ConnectFailedError, match="timed out"):
-            runner.run(transport.send(REQUEST, 60))
-        assert 60 <= loop.seconds < 100
 
 
 # --- names -----------------------------------------------------------------------------------
