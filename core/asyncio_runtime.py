@@ -7,9 +7,8 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from .arguments import checked_result
 from .driver import Driver, Operation, Runtime
 from .log import WARNING, log
 
@@ -18,12 +17,13 @@ T = TypeVar("T")
 _LOOKS, _LOOK_SECONDS = 100, 0.01  # in all, the second that `end_open` gives to open scopes
 
 
-class AsyncioRuntime(Runtime):
+class AsyncioRuntime:
     """Runs in tasks of its own what no cancellation may cut."""
 
-    is_awaited = True
+    is_awaited: ClassVar[bool] = True
 
-    def __init__(self) -> None:
+    def __init__(self, parent: "AsyncioRuntime | None" = None) -> None:
+        self._parent = parent  # It ends what its children have open as well.
         self._tasks: set[asyncio.Future[Any]] = set()  # Any: of each result
         # By open scope, with its event loop.
         self._open: dict[Operation, tuple[asyncio.AbstractEventLoop, Driver[Any]]] = {}
@@ -31,10 +31,13 @@ class AsyncioRuntime(Runtime):
     def __reduce__(self) -> tuple[type[Runtime], tuple[()]]:  # A copy has no open scopes.
         return type(self), ()
 
+    def child(self) -> "AsyncioRuntime":  # noqa: D102
+        return AsyncioRuntime(self._parent or self)
+
     async def call_transport(  # noqa: D102
         self, method: Callable[..., Any], *arguments: object
     ) -> Any:
-        return await checked_result(method(*arguments), is_awaited=True)
+        return await method(*arguments)
 
     async def in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         """Call a function in a new thread, because those of asyncio may all be busy."""
@@ -75,9 +78,13 @@ class AsyncioRuntime(Runtime):
 
     def note_open(self, operation: Operation, driver: Driver[Any]) -> None:  # noqa: D102
         self._open[operation] = asyncio.get_running_loop(), driver
+        if self._parent is not None:
+            self._parent.note_open(operation, driver)
 
     def note_end(self, operation: Operation) -> None:  # noqa: D102
         self._open.pop(operation, None)
+        if self._parent is not None:
+            self._parent.note_end(operation)
 
     async def end_open(self) -> None:
         """Wait until the scopes of this event loop have ended. End those that stay open.
@@ -105,13 +112,14 @@ class AsyncioRuntime(Runtime):
         """Return the operations of this event loop's open scopes. Other loops have others."""
         here, scopes = asyncio.get_running_loop(), [*self._open.items()]  # Threads may change it.
         mine = [operation for operation, (loop, _) in scopes if loop is here]
-        return [one for one in mine if one.session_id and one.deleted_by_close is None]
+        return [one for one in mine if one.deleted_by_close is None]
 
     def _task(self, awaitable: Awaitable[T]) -> asyncio.Future[T]:
         """Make a task, and keep it until it has ended."""
         task = asyncio.ensure_future(awaitable)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        for runtime in filter(None, [self, self._parent]):
+            runtime._tasks.add(task)  # noqa: SLF001 - of the same class
+            task.add_done_callback(runtime._tasks.discard)  # noqa: SLF001 - as above
         return task
 
 

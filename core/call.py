@@ -26,15 +26,19 @@ from .errors import (
     NotTriedError,
     Outcome,
     RateLimitError,
-    ResponseError,
+    SessionNotFoundError,
     UnreachableError,
 )
 from .headers import RequestHeaders
-from .log import DEBUG, INFO, log
+from .log import DEBUG, INFO, WARNING, log
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
+from .session_id import checked_session_id
 from .transport import ConnectionLostError, Request, Response, TransportError
 
+# How long Firecrawl may take to open a session, in seconds: it makes the browser and loads the
+# scrape's page first, also if the client of `interact` has left.
+LONGEST_OPENING = 60.0
 _LONGEST_JITTER = 2.0  # seconds that a call waits longer than a 429 asks
 _LONGEST_ASKED = 60.0  # seconds that any other response may ask for
 
@@ -45,9 +49,10 @@ def wait_asked_by(error: DeleteSessionError, seconds_left: float) -> float:
     Some gateways ask for an hour in a short outage. So a response that is no 429 is granted at most
     a minute, and half of the seconds that are left of the deadline.
     """
-    asked = (isinstance(error, ResponseError) and error.retry_after) or 0.0
-    is_limit = isinstance(error, RateLimitError)
-    return asked if is_limit else min(asked, _LONGEST_ASKED, seconds_left / 2)
+    asked = error.retry_after or 0.0
+    if isinstance(error, RateLimitError):
+        return asked
+    return min(asked, _LONGEST_ASKED, seconds_left / 2)
 
 
 class Call:
@@ -60,12 +65,14 @@ class Call:
         retry: how many attempts, how long each may take, and the backoff between them.
         random: returns a number from 0 to 1.
         attempts_before: requests of an interrupted call. The policy does not count them.
+        opening: seconds in which Firecrawl may still be opening the session. Until they have
+            passed, "not found" leaves its fate unknown, and the call asks again.
     """
 
     request: Request  #: what each attempt sends; none if the id cannot be sent
     outcome: Outcome  #: the receipt or the error, once the call has ended
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is something that a driver must be able to say
         self,
         session_id: str | uuid.UUID,
         *,
@@ -73,6 +80,7 @@ class Call:
         retry: RetryPolicy,
         random: Callable[[], float],
         attempts_before: int = 0,
+        opening: float = 0.0,
     ) -> None:
         self.retry: RetryPolicy = retry  #: the policy
         self.attempts: int = attempts_before  #: how many requests were sent
@@ -83,8 +91,11 @@ class Call:
         self._counted = 0  # how many attempts count, without the one that is being made
         self._is_uncertain = attempts_before > 0
         self._was_stale = False
+        self._opening = opening
+        self._is_opening_told = False
+        self._began_at = 0.0  # of the last attempt, in seconds since the call began
         try:
-            self.session_id: str = wire.checked_session_id(session_id)
+            self.session_id: str = checked_session_id(session_id)
         except InvalidSessionIdError as error:
             self.session_id = error.session_id
             self._end(error.with_traceback(None))  # Its frames hold the headers.
@@ -103,6 +114,7 @@ class Call:
         if self.has_ended:
             return 0.0
         self.attempts += 1
+        self._began_at = self.retry.deadline - seconds_left
         extra = {"session_id": self.session_id, "attempt": self.attempts}
         number, most = self._counted + 1, self.retry.max_attempts
         log(DEBUG, "session %a: attempt %d of %d", self.session_id, number, most, extra=extra)
@@ -119,10 +131,8 @@ class Call:
         if isinstance(outcome, DeletionReceipt):
             self._end(outcome)
             return None
-        if self._is_uncertain and outcome.session_fate is SessionFate.UNTOUCHED:
-            outcome.session_fate = SessionFate.UNKNOWN  # An earlier attempt may have reached it.
-            outcome.args = (*outcome.args[:3], outcome.session_fate.value)
-        self._is_uncertain = self._is_uncertain or outcome.session_fate is SessionFate.UNKNOWN
+        if outcome.session_fate is SessionFate.UNKNOWN:
+            self._is_uncertain = True  # A later attempt cannot say that the session is untouched.
         self.error = outcome
         if outcome.transient:
             return outcome
@@ -150,6 +160,8 @@ class Call:
             wait = 0.0
         elif is_told:
             wait = asked
+        elif isinstance(error, SessionNotFoundError):  # It may be opening. Wait longer each time.
+            wait = min(max(1.0, self._began_at), self._opening - self._began_at)
         else:
             wait = max(asked, self.retry.pause(self._counted + 1, self._random))
         self._counted += 1
@@ -168,30 +180,44 @@ class Call:
         }
         text = "session %a: retry in %.1f s: %s"
         log(INFO, text, error.session_id, wait, error.args[0], extra=extra)
+        if isinstance(error, SessionNotFoundError) and not self._is_opening_told:
+            self._is_opening_told = True
+            text = (
+                "session %a: Firecrawl may still be opening it, so the delete looks for it for up"
+                " to %.0f s. Ctrl-C ends that"
+            )
+            log(WARNING, text, error.session_id, self._opening - self._began_at, extra=extra)
         return wait
 
-    def outcome_if_left(self, why: str) -> Outcome:
-        """Return what a session whose run has ended met last, or `why` that is not awaited."""
+    def leave(self, reason: str) -> None:
+        """End the call with what its session met last, or with a reason if that is not known."""
         if self.has_ended:
-            return self.outcome
+            return
         if not self.attempts:
-            reason = "the run ended before anything was sent for it"
-            return NotTriedError(reason, self.session_id)
+            not_tried = "the run ended before anything was sent for it"
+            self._end(NotTriedError(not_tried, self.session_id))
         # An error counts the requests up to its own: if there are more, the last has no response.
-        if self.error is not None and self.error.attempts == self.attempts:
-            return self.error
-        return UnreachableError(why, self.session_id, self.attempts)
+        elif self.error is not None and self.error.attempts == self.attempts:
+            self._end(self.error)
+        else:
+            self._end(UnreachableError(reason, self.session_id, self.attempts))
 
     def _outcome_of(self, result: Response | TransportError) -> Outcome:
         if not isinstance(result, TransportError):
             return wire.parse_response(
-                result, headers=self._headers, session_id=self.session_id, attempts=self.attempts
+                result,
+                headers=self._headers,
+                session_id=self.session_id,
+                attempts=self.attempts,
+                is_uncertain=self._is_uncertain,
+                may_be_opening=self._began_at < self._opening,
             )
+        is_unknown = result.sent or self._is_uncertain
         error = UnreachableError(
             str(result) or type(result).__name__,
             self.session_id,
             self.attempts,
-            session_fate=SessionFate.UNKNOWN if result.sent else SessionFate.UNTOUCHED,
+            SessionFate.UNKNOWN if is_unknown else SessionFate.UNTOUCHED,
             transient=result.sent or result.transient,
         )
         error.__cause__ = result

@@ -9,23 +9,54 @@ import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import msgspec
 
-from .arguments import check_callback, check_function, check_methods, check_type, checked_result
-from .call import Call
-from .errors import Outcome, SessionNotFoundError, UnexpectedResponseError, UnreachableError
+from .arguments import check_callback, check_function, check_methods, check_type
+from .call import LONGEST_OPENING, Call
+from .errors import (
+    InvalidSessionIdError,
+    Outcome,
+    ResponseMeta,
+    SessionNotFoundError,
+    UnexpectedResponseError,
+    UnreachableError,
+)
 from .headers import RequestHeaders
 from .journal import Recorder
 from .log import ERROR, WARNING, log
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
-from .transport import AsyncTransport, Request, Transport, TransportError
-from .wire import is_scrape
+from .session_id import checked_session_id, is_scrape
+from .transport import AsyncTransport, Request, Transport, TransportError, api_url_of
 
 T = TypeVar("T")
 TransportT = TypeVar("TransportT", Transport, AsyncTransport)
+
+
+# A program's own mistakes: `interact` did not raise them.
+_MISTAKES = (
+    AttributeError,
+    NameError,
+    TypeError,
+    LookupError,
+    ImportError,
+    AssertionError,
+)
+
+
+def opening_after(session_id: str, raised: BaseException | None) -> float:
+    """Return the seconds in which Firecrawl may still be opening the session of a block.
+
+    The block of a scrape raised, so its `interact` may have been interrupted, unless the exception
+    is Firecrawl's answer to it (a status from 400 to 499) or a mistake of the program. After a
+    gateway's 5xx the opening goes on. None: the block is interrupted now.
+    """
+    status = getattr(raised, "status_code", None)
+    is_answer = isinstance(status, int) and 400 <= status < 500
+    is_over = is_answer or isinstance(raised, _MISTAKES)
+    return LONGEST_OPENING if is_scrape(session_id) and not is_over else 0.0
 
 
 def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -38,39 +69,76 @@ def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("this must be awaited")
 
 
-class Runtime:
-    """How a driver waits. This one blocks, and `AsyncioRuntime` does not."""
+class Runtime(Protocol):
+    """How a driver waits, and which scopes it has open: `BlockingRuntime` or `AsyncioRuntime`."""
 
-    is_awaited = False
+    is_awaited: ClassVar[bool]
+
+    def child(self) -> Self:
+        """Return the runtime of an object that `replace` returns. Closing it ends its own scopes.
+
+        Closing the first one ends those of its children, too.
+        """
 
     async def call_transport(self, method: Callable[..., Any], *arguments: object) -> Any:
         """Call a method of the transport, and await it if that is due. Any: as methods differ."""
-        return checked_result(method(*arguments), is_awaited=False)
 
     async def shield(self, awaitable: Awaitable[T], timeout: float | None = None) -> T:
-        """Run what no cancellation may cut. In blocking code there is none, so no timeout."""
-        return await awaitable
+        """Run what no cancellation may cut. After the first one it has `timeout` seconds."""
 
     async def in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         """Call a method of the journal, which may block: in a thread if this one may not."""
-        return function(*arguments)
 
     def note_open(self, operation: "Operation", driver: "Driver[Any]") -> None:
-        """Note that a scope is open, and whose."""
+        """Note that a scope has a session, and whose scope it is."""
 
     def note_end(self, operation: "Operation") -> None:
         """Note that the block of the scope has ended."""
 
     async def end_open(self) -> None:
-        """Wait for open scopes, and end those that stay open. This one leaves them open."""
+        """Wait for open scopes, and end those that stay open."""
+
+
+class BlockingRuntime:
+    """Blocks the thread. No cancellation reaches its code, and closing leaves scopes open."""
+
+    is_awaited: ClassVar[bool] = False
+
+    def child(self) -> Self:  # noqa: D102
+        return self
+
+    async def call_transport(  # noqa: D102
+        self, method: Callable[..., Any], *arguments: object
+    ) -> Any:
+        return method(*arguments)
+
+    async def shield(  # noqa: D102
+        self, awaitable: Awaitable[T], timeout: float | None = None
+    ) -> T:
+        return await awaitable
+
+    async def in_thread(  # noqa: D102
+        self, function: Callable[..., T], *arguments: object
+    ) -> T:
+        return function(*arguments)
+
+    def note_open(self, operation: "Operation", driver: "Driver[Any]") -> None:
+        """Do nothing: a `with` of the block ends it."""
+
+    def note_end(self, operation: "Operation") -> None:
+        """Do nothing, as above."""
+
+    async def end_open(self) -> None:
+        """Do nothing, as above."""
 
 
 class Operation:
     """What one delete knows: its session, and a call, or another one if that is interrupted."""
 
-    def __init__(self, session_id: str | uuid.UUID, retry: RetryPolicy) -> None:
-        self.session_id = session_id  # empty until an opener returns it
+    def __init__(self, session_id: str, retry: RetryPolicy) -> None:
+        self.session_id = session_id
         self.retry = retry
+        self.opening = 0.0  # seconds in which Firecrawl may still be opening the session
         self.attempts: int = 0  # how many requests were sent
         self.outcome: Outcome | None = None  # None until it is known
         self.deleted_by_close: Awaitable[None] | None = None  # the task, if `close` deletes it
@@ -84,7 +152,7 @@ class Operation:
         """Let an interruption be the outcome, unless there is one. Return the outcome."""
         if self.outcome is None:
             reason = f"the delete was interrupted ({type(interruption).__name__})"
-            self.outcome = UnreachableError(reason, str(self.session_id), self.attempts)
+            self.outcome = UnreachableError(reason, self.session_id, self.attempts)
         return self.outcome
 
 
@@ -98,6 +166,8 @@ class Driver(msgspec.Struct, Generic[TransportT], frozen=True):
     random: Callable[[], float]
     journal: Recorder | None
     on_outcome: Callable[[Outcome], object] | None
+    owns_transport: bool = True  # whether closing it closes the transport
+    owns_journal: bool = True
 
     def __post_init__(self) -> None:
         check_type("retry", self.retry, RetryPolicy)
@@ -106,10 +176,18 @@ class Driver(msgspec.Struct, Generic[TransportT], frozen=True):
         check_function("random", self.random)
         if self.journal is not None:
             check_methods("journal", self.journal, ["opened", "gone"], "Take a FileJournal.")
+            set_service = getattr(self.journal, "set_service", None)  # A journal may lack it.
+            if set_service is not None:
+                set_service(api_url_of(self.transport))
 
-    async def call(self, session_id: str | uuid.UUID, retry: RetryPolicy | None) -> DeletionReceipt:
+    async def call(self, session_id: object, retry: RetryPolicy | None) -> DeletionReceipt:
         """Delete a session, and settle its outcome. Return the receipt, or raise the error."""
-        operation = Operation(session_id, self.policy(retry))
+        policy = self.policy(retry)
+        try:
+            operation = Operation(checked_session_id(session_id), policy)
+        except InvalidSessionIdError as error:
+            await self.settle(error)
+            raise
         outcome = await self.finish(operation, self.perform(operation))
         if isinstance(outcome, DeletionReceipt):
             return outcome
@@ -131,7 +209,8 @@ class Driver(msgspec.Struct, Generic[TransportT], frozen=True):
             return
         if isinstance(outcome, DeletionReceipt):
             reason = "HTTP 200: the server confirms the delete of a session that never existed"
-            outcome = UnexpectedResponseError(reason, session_id, 1, status=200)
+            meta = ResponseMeta(status=200)
+            outcome = UnexpectedResponseError(reason, session_id, 1, meta=meta)
         note = "The check asks for a session that never existed, so no session was at risk."
         outcome.add_note(note)
         raise outcome
@@ -145,6 +224,7 @@ class Driver(msgspec.Struct, Generic[TransportT], frozen=True):
             retry=operation.retry,
             random=self.random,
             attempts_before=operation.attempts,
+            opening=operation.opening,
         )
         ends_at = self.now() + operation.retry.deadline
         while timeout := call.begin_attempt(ends_at - self.now()):
@@ -166,18 +246,21 @@ class Driver(msgspec.Struct, Generic[TransportT], frozen=True):
             return failure
 
     async def close(self) -> None:
-        """End the open scopes. Then close the transport and the journal, if they can be closed."""
+        """End the open scopes. Then close the transport and the journal, if it owns them."""
         await self.runtime.end_open()
         try:
             name = "aclose" if self.runtime.is_awaited else "close"
-            if close_transport := getattr(self.transport, name, None):
+            close_transport = getattr(self.transport, name, None)
+            if close_transport is not None and self.owns_transport:
                 await self.runtime.call_transport(close_transport)
         finally:
-            if close_journal := getattr(self.journal, "close", None):
+            close_journal = getattr(self.journal, "close", None)
+            if close_journal is not None and self.owns_journal:
                 await self.runtime.in_thread(close_journal)
 
     async def end_scope(self, operation: Operation) -> None:
         """Delete the session of a scope that stays open. No caller gets its outcome."""
+        operation.opening = opening_after(operation.session_id, None)
         with suppress(Exception):  # What the delete raises has been told.
             outcome = await self.finish(operation, self.perform(operation))
             if not operation.is_gone:
@@ -201,43 +284,44 @@ class Driver(msgspec.Struct, Generic[TransportT], frozen=True):
         try:
             outcome = await delete
         except BaseException as interruption:
-            if forgetting := self.settle(operation.end_by(interruption), interruption):
-                await forgetting
+            outcome = operation.end_by(interruption)
+            await self.settle(outcome, interruption)
             raise
-        if forgetting := self.settle(outcome, raised):
-            await forgetting
+        await self.settle(outcome, raised)
         return outcome
 
-    def settle(
-        self, outcome: Outcome, raised: BaseException | None = None
-    ) -> Awaitable[None] | None:
-        """Tell everybody of an outcome. Return what makes the journal forget a session, if it must.
+    async def settle(self, outcome: Outcome, raised: BaseException | None = None) -> None:
+        """Tell everybody of an outcome, and let the journal forget a session that is gone.
 
         A crash in between costs one more delete, which Firecrawl bills once. The other way round,
         it would cost the telling.
         """
-        self._tell(outcome, raised)
-        is_gone = outcome.session_fate is SessionFate.GONE
-        if self.journal is None or not is_gone or _may_open_later(outcome, raised):
-            return None
-        return self.runtime.in_thread(_forget, self.journal, outcome)
+        self.tell(outcome, raised)
+        await self.forget(outcome)
 
-    def _tell(self, outcome: Outcome, raised: BaseException | None) -> None:
-        """Call the callback. An exception of the callback is logged.
+    def tell(self, outcome: Outcome, raised: BaseException | None = None) -> None:
+        """Call the callback. Its exception is logged.
 
         Another exception may be raised in place of the outcome of a session that may still be
-        running. It gets a note then, and the log a line at ERROR.
+        running. It gets a note then, and the log a line at ERROR. The log comes last, because a
+        handler may raise.
         """
+        is_left = raised is not None and outcome.session_fate is not SessionFate.GONE
+        if raised is not None and is_left:
+            raised.add_note(str(outcome))
         if self.on_outcome is not None:
             try:
                 self.on_outcome(outcome)
             except Exception:
                 text = "on_outcome failed for session %a"
-                extra = _extra(outcome)
-                log(ERROR, text, outcome.session_id, extra=extra, exc_info=True)
-        if raised is not None and outcome.session_fate is not SessionFate.GONE:
-            raised.add_note(str(outcome))
+                log(ERROR, text, outcome.session_id, extra=_extra(outcome), exc_info=True)
+        if is_left:
             _log_as_left(outcome)
+
+    async def forget(self, outcome: Outcome) -> None:
+        """Remove the journal's record of a session that is gone."""
+        if self.journal is not None and outcome.session_fate is SessionFate.GONE:
+            await self.runtime.in_thread(_forget, self.journal, outcome)
 
     async def record(self, session_id: str) -> None:
         """Record an open session in the journal."""
@@ -247,19 +331,15 @@ class Driver(msgspec.Struct, Generic[TransportT], frozen=True):
 
 def _forget(journal: Recorder, outcome: Outcome) -> None:
     """Remove the record of a session that is gone. An error of the journal is logged."""
+    forget = journal.gone
+    if isinstance(outcome, SessionNotFoundError):
+        forget = getattr(journal, "not_found", forget)  # A journal may lack it.
     try:
-        journal.gone(outcome.session_id)
+        forget(outcome.session_id)
     except Exception as error:
         text = "session %a is gone, but the journal may still have its record: %s"
         reason = str(error) or type(error).__name__
         log(WARNING, text, outcome.session_id, reason, extra=_extra(outcome))
-
-
-def _may_open_later(outcome: Outcome, raised: BaseException | None) -> bool:
-    """Whether a request that was interrupted may still open the session of a scrape."""
-    was_interrupted = raised is not None and not isinstance(raised, Exception)
-    is_missing = isinstance(outcome, SessionNotFoundError) and is_scrape(outcome.session_id)
-    return was_interrupted and is_missing
 
 
 def _log_as_left(outcome: Outcome) -> None:

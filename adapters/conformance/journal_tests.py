@@ -8,8 +8,7 @@ from itertools import islice
 from threading import Barrier
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from firecrawl_interact.core.errors import InvalidSessionIdError

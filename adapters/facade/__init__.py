@@ -1,108 +1,169 @@
 """Deletes Firecrawl Interact sessions, and reports whether each is gone and what it cost.
 
-A program imports every name from here, and so does a transport of your own. What a journal or a
+A program imports every name from here, and so does a transport or a journal of your own. What a
 driver of your own needs besides is in `firecrawl_interact.core`.
 
 Each name is imported when it is used.
 """
 
-import contextlib
-from importlib import import_module
-from typing import TYPE_CHECKING
+import typing as _typing
 
-if TYPE_CHECKING:  # `__all__` says which of these names are public here.
-    from firecrawl_interact.adapters import *
-    from firecrawl_interact.core import *
-    from firecrawl_interact.core import Request as Request
-    from firecrawl_interact.core import Response as Response
+if _typing.TYPE_CHECKING:  # `as` says that a name is public here.
+    from .adapters import (
+        AsyncHttpxTransport as AsyncHttpxTransport,
+        AsyncInMemoryTransport as AsyncInMemoryTransport,
+        AsyncioTransport as AsyncioTransport,
+        AsyncSystemTime as AsyncSystemTime,
+        FakeService as FakeService,
+        FakeServiceError as FakeServiceError,
+        Fault as Fault,
+        FileJournal as FileJournal,
+        HttpxTransport as HttpxTransport,
+        InMemoryJournal as InMemoryJournal,
+        InMemoryTransport as InMemoryTransport,
+        LoopbackService as LoopbackService,
+        LostResponse as LostResponse,
+        NoConnection as NoConnection,
+        NoResponse as NoResponse,
+        PostgresJournal as PostgresJournal,
+        Reply as Reply,
+        SystemTime as SystemTime,
+        Urllib3Transport as Urllib3Transport,
+        async_delete_session_for as async_delete_session_for,
+        async_delete_session_from_environment as async_delete_session_from_environment,
+        delete_session_for as delete_session_for,
+        delete_session_from_environment as delete_session_from_environment,
+    )
+    from .core import (
+        AsyncDeleteSession as AsyncDeleteSession,
+        AsyncDeletions as AsyncDeletions,
+        AsyncOpeningScope as AsyncOpeningScope,
+        AsyncSessionScope as AsyncSessionScope,
+        AsyncTransport as AsyncTransport,
+        BadRequestError as BadRequestError,
+        BadResponseError as BadResponseError,
+        ConnectFailedError as ConnectFailedError,
+        ConnectionLostError as ConnectionLostError,
+        DeleteSession as DeleteSession,
+        DeleteSessionError as DeleteSessionError,
+        DeletionReceipt as DeletionReceipt,
+        Deletions as Deletions,
+        FirecrawlInteractError as FirecrawlInteractError,
+        ForbiddenError as ForbiddenError,
+        InvalidApiKeyError as InvalidApiKeyError,
+        InvalidSessionIdError as InvalidSessionIdError,
+        Journal as Journal,
+        JournalError as JournalError,
+        NotDeletedError as NotDeletedError,
+        NothingOpenedError as NothingOpenedError,
+        NotTriedError as NotTriedError,
+        OpeningScope as OpeningScope,
+        Outcome as Outcome,
+        Pause as Pause,
+        PaymentRequiredError as PaymentRequiredError,
+        RateLimitError as RateLimitError,
+        Recorder as Recorder,
+        Request as Request,
+        Response as Response,
+        ResponseError as ResponseError,
+        RetryPolicy as RetryPolicy,
+        RunEndedError as RunEndedError,
+        ServiceUnavailableError as ServiceUnavailableError,
+        SessionFate as SessionFate,
+        SessionNotFoundError as SessionNotFoundError,
+        SessionScope as SessionScope,
+        TimedOutError as TimedOutError,
+        Transport as Transport,
+        TransportError as TransportError,
+        UnauthorizedError as UnauthorizedError,
+        UnexpectedResponseError as UnexpectedResponseError,
+        UnreachableError as UnreachableError,
+    )
 
     __version__: str
+else:  # A type checker would take any name for one of ours.
+    from .core.lazy_exports import lazy_exports as _lazy_exports
 
-__all__ = [
-    "AsyncDeleteManySessions",
-    "AsyncDeleteSession",
-    "AsyncDeletions",
-    "AsyncHttpxTransport",
-    "AsyncInMemoryTransport",
-    "AsyncSessionScope",
-    "AsyncSystemTime",
-    "AsyncTransport",
-    "AsyncioTransport",
-    "BadRequestError",
-    "BadResponseError",
-    "ConnectFailedError",
-    "ConnectionLostError",
-    "DeleteManySessions",
-    "DeleteSession",
-    "DeleteSessionError",
-    "DeletionReceipt",
-    "Deletions",
-    "FakeService",
-    "FakeServiceError",
-    "Fault",
-    "FileJournal",
-    "FirecrawlInteractError",
-    "ForbiddenError",
-    "HttpxTransport",
-    "InMemoryJournal",
-    "InMemoryTransport",
-    "InvalidApiKeyError",
-    "InvalidSessionIdError",
-    "JournalError",
-    "LoopbackService",
-    "LostResponse",
-    "NoConnection",
-    "NoResponse",
-    "NotDeletedError",
-    "NotTriedError",
-    "NothingOpenedError",
-    "Outcome",
-    "Pause",
-    "PaymentRequiredError",
-    "PostgresJournal",
-    "RateLimitError",
-    "Reply",
-    "ResponseError",
-    "RetryPolicy",
-    "RunEndedError",
-    "ServiceUnavailableError",
-    "SessionFate",
-    "SessionNotFoundError",
-    "SessionScope",
-    "SystemTime",
-    "TimedOutError",
-    "Transport",
-    "TransportError",
-    "UnauthorizedError",
-    "UnexpectedResponseError",
-    "UnreachableError",
-    "Urllib3Transport",
-    "async_delete_session_from_environment",
-    "delete_session_from_environment",
-]
-# FastAPI and others have these names, too, and `import *` would replace theirs.
-_NOT_BY_STAR = ["Request", "Response"]
+    _EXPORTS = {
+        ".adapters": [
+            "AsyncioTransport",
+            "async_delete_session_for",
+            "async_delete_session_from_environment",
+            "delete_session_for",
+            "delete_session_from_environment",
+            "AsyncInMemoryTransport",
+            "InMemoryTransport",
+            "LoopbackService",
+            "FakeService",
+            "FakeServiceError",
+            "Fault",
+            "LostResponse",
+            "NoConnection",
+            "NoResponse",
+            "Reply",
+            "AsyncHttpxTransport",
+            "HttpxTransport",
+            "FileJournal",
+            "InMemoryJournal",
+            "PostgresJournal",
+            "AsyncSystemTime",
+            "SystemTime",
+            "Urllib3Transport",
+        ],
+        ".core": [
+            "AsyncDeleteSession",
+            "DeleteSession",
+            "BadRequestError",
+            "DeleteSessionError",
+            "FirecrawlInteractError",
+            "ForbiddenError",
+            "InvalidSessionIdError",
+            "NotDeletedError",
+            "NothingOpenedError",
+            "NotTriedError",
+            "Outcome",
+            "PaymentRequiredError",
+            "RateLimitError",
+            "ResponseError",
+            "RunEndedError",
+            "ServiceUnavailableError",
+            "SessionNotFoundError",
+            "UnauthorizedError",
+            "UnexpectedResponseError",
+            "UnreachableError",
+            "InvalidApiKeyError",
+            "Journal",
+            "JournalError",
+            "Recorder",
+            "DeletionReceipt",
+            "SessionFate",
+            "RetryPolicy",
+            "AsyncDeletions",
+            "Deletions",
+            "Pause",
+            "AsyncOpeningScope",
+            "AsyncSessionScope",
+            "OpeningScope",
+            "SessionScope",
+            "AsyncTransport",
+            "BadResponseError",
+            "ConnectFailedError",
+            "ConnectionLostError",
+            "Request",
+            "Response",
+            "TimedOutError",
+            "Transport",
+            "TransportError",
+        ],
+    }
 
-if not TYPE_CHECKING:  # A type checker would take any name for one of ours.
+    _get_export, __dir__ = _lazy_exports(__name__, _EXPORTS)
+    # FastAPI and others have these two, and `import *` would replace theirs.
+    __all__ = [name for name in __dir__() if name not in {"Request", "Response"}]
 
     def __getattr__(name: str) -> object:
         if name == "__version__":
             from importlib import metadata  # noqa: PLC0415 - it takes 20 ms
 
-            with contextlib.suppress(metadata.PackageNotFoundError):  # A frozen program has none.
-                return metadata.version("firecrawl-interact")
-        where = ""
-        for home in ("core", "adapters"):
-            module = import_module(f"firecrawl_interact.{home}")
-            if name == home:
-                return module
-            if name in module.__all__ and name in {*__all__, *_NOT_BY_STAR}:
-                value = globals()[name] = getattr(module, name)
-                return value
-            if name in module.__all__:
-                where = f". It is in {module.__name__!r}"
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{where}")
-
-
-def __dir__() -> list[str]:
-    return ["__version__", "adapters", "core", *__all__, *_NOT_BY_STAR]
+            return metadata.version("firecrawl-interact")
+        return _get_export(name)

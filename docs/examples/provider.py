@@ -17,7 +17,6 @@ import time
 from firecrawl import Firecrawl  # type: ignore[import-untyped]  # it has no types
 
 from firecrawl_interact import (
-    DeleteManySessions,
     DeleteSessionError,
     FileJournal,
     JournalError,
@@ -85,7 +84,7 @@ class FirecrawlProvider:
     def _sweep(self) -> None:
         """Delete what agents left that were killed, or had no time."""
         try:
-            with DeleteManySessions(self._delete_session)(self._journal.adopt_orphans()) as swept:
+            with self._delete_session.many(self._journal.adopt_orphans()) as swept:
                 list(swept)
         except (RunEndedError, JournalError) as error:
             log.warning("The next start deletes the rest: %s", error)

@@ -5,7 +5,6 @@ import random
 from typing import NamedTuple
 
 from firecrawl_interact import (
-    AsyncDeleteManySessions,
     AsyncDeleteSession,
     AsyncInMemoryTransport,
     FakeService,
@@ -116,10 +115,10 @@ async def _play_run(service: FakeService, begins: float, ends: float) -> None:
         await AsyncInMemoryTransport(service).sleep(begins)
         service.outage(ends - begins, Reply(503))
 
-    many = AsyncDeleteManySessions(deleter(service), concurrency=3)
+    delete_session = deleter(service)
     async with asyncio.TaskGroup() as group:
         group.create_task(have_outage())
-        deletions = many(service.sessions_left_open)
+        deletions = delete_session.many(service.sessions_left_open, concurrency=3)
         fates = {outcome.session_fate async for outcome in deletions}
     assert fates == {SessionFate.GONE}
 

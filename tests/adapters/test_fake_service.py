@@ -9,8 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from firecrawl_interact import FakeService, FakeServiceError, InMemoryTransport, NoResponse, Reply
 from firecrawl_interact.core import ConnectFailedError, Request, Response, TimedOutError

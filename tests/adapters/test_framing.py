@@ -3,8 +3,7 @@
 from itertools import count
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from firecrawl_interact.adapters.http.framing import ParsedResponse, parse_response
 from firecrawl_interact.core.transport import BadResponseError

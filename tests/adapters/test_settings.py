@@ -7,8 +7,7 @@ from base64 import b64encode
 from typing import Any  # What a caller passes may be of any type.
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from firecrawl_interact.adapters.api_url import ApiUrl, parse_api_url
 from firecrawl_interact.adapters.http.transport import HttpTransport, environment_proxy, parse_proxy

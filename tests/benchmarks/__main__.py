@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from itertools import chain
 from statistics import median
@@ -103,7 +104,7 @@ def blocking(api_url: str, *, many: bool) -> Iterator[Pair]:
         ThreadPoolExecutor(CONCURRENCY) as executor,
         core.DeleteSession(adapters.Urllib3Transport(api_url), "fc-test") as delete_session,
     ):
-        delete_many = core.DeleteManySessions(delete_session, concurrency=CONCURRENCY)
+        delete_many = partial(delete_session.many, concurrency=CONCURRENCY)
         if many:
             yield lambda: list(delete_many(IDS)), lambda: list(executor.map(bare, IDS))
         else:
@@ -139,7 +140,7 @@ def awaited(api_url: str, *, many: bool) -> Iterator[Pair]:
     with asyncio.Runner() as runner:
         session = runner.run(connect())
         delete_session = core.AsyncDeleteSession(adapters.AsyncioTransport(api_url), "fc-test")
-        delete_many = core.AsyncDeleteManySessions(delete_session, concurrency=CONCURRENCY)
+        delete_many = partial(delete_session.many, concurrency=CONCURRENCY)
         yield lambda: runner.run(run()), lambda: runner.run(run_bare())
         runner.run(session.close())
         runner.run(delete_session.aclose())

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any, TypeAlias
 
 import pytest
@@ -74,23 +75,25 @@ class AsyncFunctionTransport:
 
 def many(
     transport: core.Transport, *, concurrency: int = 8, **options: Any
-) -> core.DeleteManySessions:  # Any: as `DeleteSession` has them
+) -> Callable[..., core.Deletions]:  # Any: as `DeleteSession` has them
     delete_session = core.DeleteSession(transport, KEY, random=lambda: 0.5, **options)
-    return core.DeleteManySessions(delete_session, concurrency=concurrency)
+    return partial(delete_session.many, concurrency=concurrency)
 
 
 def many_awaited(
     transport: core.AsyncTransport, *, concurrency: int = 8, **options: Any
-) -> core.AsyncDeleteManySessions:  # Any: as `AsyncDeleteSession` has them
+) -> Callable[..., core.AsyncDeletions]:  # Any: as `AsyncDeleteSession` has them
     delete_session = core.AsyncDeleteSession(transport, KEY, random=lambda: 0.5, **options)
-    return core.AsyncDeleteManySessions(delete_session, concurrency=concurrency)
+    return partial(delete_session.many, concurrency=concurrency)
 
 
-def many_as_if_awaited(transport: core.Transport, **options: Any) -> core.AsyncDeleteManySessions:
-    return many_awaited(AsyncScriptedTransport(transport), **options)  # Any: as above
+def many_as_if_awaited(
+    transport: core.Transport, **options: Any
+) -> Callable[..., core.AsyncDeletions]:  # Any: as above
+    return many_awaited(AsyncScriptedTransport(transport), **options)
 
 
-DeleteMany: TypeAlias = Callable[..., core.DeleteManySessions | core.AsyncDeleteManySessions]
+DeleteMany: TypeAlias = Callable[..., Callable[..., core.Deletions | core.AsyncDeletions]]
 
 both_kinds = pytest.mark.parametrize(
     "delete_many", [many, many_as_if_awaited], ids=["blocking", "awaited"]

@@ -13,8 +13,7 @@ from typing import Any
 from unittest.mock import Mock, create_autospec
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from firecrawl_interact import core
 from firecrawl_interact.adapters import AsyncioTransport, FileJournal, Urllib3Transport
@@ -113,7 +112,8 @@ def test_an_autospecced_transport_sends_and_its_clock_stands_still(
     delete_many: DeleteMany, kind: type
 ) -> None:
     transport = create_autospec(kind, instance=True)
-    delete_session: Any = delete_many(transport).delete_session  # Any: of either kind
+    use_case: Any = {many: core.DeleteSession, many_awaited: core.AsyncDeleteSession}[delete_many]
+    delete_session = use_case(transport, None)
     transport.send.return_value = DESTROYED
     assert ended(delete_session(SESSION_ID)).session_id == SESSION_ID
     transport.send.side_effect = core.ConnectFailedError("refused")
@@ -152,23 +152,17 @@ def test_a_transport_with_a_decorator_is_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("delete_many", "transport", "says"),
+    ("use_case", "transport", "says"),
     [
-        (many, AsyncTraced(ScriptedTransport()), "a coroutine. AsyncDeleteSession takes"),
-        (many_awaited, Traced(DESTROYED, DESTROYED), "a Response. DeleteSession takes"),
+        (core.DeleteSession, AsyncTraced(ScriptedTransport()), "an ordinary function"),
+        (core.AsyncDeleteSession, Traced(), "a coroutine function (async def)"),
     ],
 )
-def test_what_the_first_send_returns_tells_that_the_transport_is_of_the_other_kind(
-    delete_many: DeleteMany, transport: object, says: str
+def test_a_decorated_transport_of_the_other_kind_is_refused(
+    use_case: Callable[..., object], transport: object, says: str
 ) -> None:
-    told: list[core.Outcome] = []
-    run: Any = delete_many(transport, on_outcome=told.append)  # Any: of either kind
-    with pytest.raises(TypeError, match=f"^transport: it returned {re.escape(says)}"):
-        ended(run.delete_session(SESSION_ID))
-    with pytest.raises(RuntimeError, match="no request can be sent") as raised:
-        asyncio.run(listed(run([SESSION_ID])))
-    assert says in str(raised.value.__cause__)
-    assert [outcome.session_fate for outcome in told] == [core.SessionFate.UNKNOWN] * 2
+    with pytest.raises(TypeError, match=rf"Traced.send must be {re.escape(says)}\. Pass "):
+        use_case(transport, None)
 
 
 # Keys and headers
@@ -266,12 +260,11 @@ def test_an_id_is_refused_with_what_is_wrong(session_id: str, problem: str) -> N
     assert len(str(error)) < 400
 
 
-@pytest.mark.parametrize("no_id", [None, b"a-secret", SimpleNamespace(id="a-secret")])
+@pytest.mark.parametrize("no_id", [None, b"a-secret", SimpleNamespace()])
 def test_of_another_object_in_its_place_the_type_is_shown_and_no_more(no_id: object) -> None:
     error = error_of(core.InvalidSessionIdError, session_id=no_id)
     kind = type(no_id).__name__
-    advice = ": pass its .id" if hasattr(no_id, "id") else ""
-    assert error.args[0] == f"a session id is a str or a uuid.UUID, not {kind}{advice}"
+    assert error.args[0] == f"a session id is a str or a UUID, not {kind}"
     assert error.session_id == f"<{kind}>"
     assert "a-secret" not in f"{error} {error!r}"
 
@@ -310,24 +303,26 @@ def test_an_id_of_an_enum_is_sent_as_its_value() -> None:
 
 # Runs
 
-RUNS: list[Callable[..., Any]] = [  # Any: of either kind
-    lambda **limits: core.DeleteManySessions(BLOCKING, **limits),
-    lambda **limits: core.AsyncDeleteManySessions(AWAITED, **limits),
-]
+RUNS: list[Callable[..., Any]] = [BLOCKING.many, AWAITED.many]  # Any: of either kind
 
 
-@pytest.mark.parametrize("use_case", RUNS, ids=["blocking", "awaited"])
-def test_a_run_takes_ids_and_limits_that_can_work(use_case: Callable[..., Any]) -> None:
-    with pytest.raises(TypeError, match="for one session call DeleteSession"):
-        use_case()("an-id")
-    for ids in (None, uuid.uuid4()):
-        with pytest.raises(TypeError, match="object is not iterable"):
-            use_case()(ids)
+@pytest.mark.parametrize("many", RUNS, ids=["blocking", "awaited"])
+def test_a_run_takes_ids_and_limits_that_can_work(many: Callable[..., Any]) -> None:
+    for single in ("an-id", b"an-id", uuid.uuid4()):
+        with pytest.raises(TypeError, match=r"session_ids is a single .*Pass a list: \[the_id\]"):
+            many(single)
+    with pytest.raises(TypeError, match="session_ids must be an iterable of ids, not NoneType"):
+        many(None)
+    with pytest.raises(TypeError, match=r"session_ids\[1\] must be a str or a UUID, not tuple"):
+        many(["an-id", ("an-id",)])
+    with pytest.raises(TypeError, match="pass either session_ids or scrape_ids=, and not both"):
+        many()
+    with pytest.raises(TypeError, match="pass either session_ids or scrape_ids=, and not both"):
+        many(["an-id"], scrape_ids=["an-id"])
     with pytest.raises(ValueError, match="concurrency must be "):
-        use_case(concurrency=0)
+        many([], concurrency=0)
     with pytest.raises(ValueError, match="shutdown_timeout must be seconds, at least 0 and finit"):
-        use_case(shutdown_timeout=-1)
-    use_case(shutdown_timeout=0)
+        many([], shutdown_timeout=-1)
 
 
 async def awaited_ids() -> AsyncGenerator[str]:
@@ -336,28 +331,22 @@ async def awaited_ids() -> AsyncGenerator[str]:
 
 @pytest.mark.filterwarnings("ignore:<.* was never iterated")
 @pytest.mark.parametrize(
-    ("use_case", "ids"),
+    ("many", "ids"),
     [*((run, (name for name in "a")) for run in RUNS), (RUNS[1], awaited_ids())],
     ids=["blocking", "awaited", "asynchronous ids"],
 )
-def test_a_generator_that_has_ended_is_told_of(use_case: Callable[..., Any], ids: Any) -> None:
-    use_case()(ids)  # It has not ended.
+def test_a_generator_that_has_ended_is_told_of(many: Callable[..., Any], ids: Any) -> None:
+    many(ids)  # It has not ended.
     asyncio.run(listed(ids))
     words = r"a generator that has ended: .* pass a list\."
     with pytest.warns(RuntimeWarning, match=words) as warned:
-        use_case()(ids)
+        many(ids)
     assert warned[0].filename == __file__
 
 
-def test_what_is_of_the_other_kind_is_refused_by_a_run() -> None:
-    with pytest.raises(TypeError, match="must be of type DeleteSession, not AsyncDeleteSession"):
-        core.DeleteManySessions(AWAITED)  # type: ignore[arg-type] # the point
-    with pytest.raises(TypeError, match="must be of type AsyncDeleteSession, not DeleteSession"):
-        core.AsyncDeleteManySessions(BLOCKING)  # type: ignore[arg-type] # the point
-    with pytest.raises(TypeError, match="object is not iterable"):
-        core.DeleteManySessions(BLOCKING)(awaited_ids())  # type: ignore[arg-type] # the point
-    with pytest.raises(TypeError, match=r"is a Mock. In a test, pass DeleteSession\(InMemory"):
-        core.DeleteManySessions(Mock(spec=core.DeleteSession))
+def test_asynchronous_ids_are_refused_by_a_blocking_run() -> None:
+    with pytest.raises(TypeError, match="session_ids must be an iterable of ids, not async_genera"):
+        BLOCKING.many(awaited_ids())  # type: ignore[call-overload] # the point
 
 
 def test_a_use_case_can_run_several_times_and_a_run_says_how_far_it_is() -> None:

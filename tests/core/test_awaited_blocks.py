@@ -97,7 +97,8 @@ def test_a_journal_is_called_in_threads_and_a_cancellation_does_not_cut_it() -> 
         assert is_cancelled.wait(60)
         threads.add(threading.current_thread())
 
-    journal = Mock(**{name: Mock(side_effect=note_thread) for name in ("opened", "gone", "close")})
+    names = ["opened", "gone", "close"]
+    journal = Mock(spec=names, **{name: Mock(side_effect=note_thread) for name in names})
     program = Program(turns, journal=journal)
 
     async def main() -> None:

@@ -128,7 +128,7 @@ def test_a_run_in_a_generator_that_was_left_tells_each_outcome_as_the_loop_ends(
 @pytest.mark.parametrize(("is_closed", "ids"), [(False, ["a", "b"]), (True, ["a"])])
 @on_virtual_time
 async def test_another_task_is_refused_and_the_run_goes_on(is_closed: bool, ids: list[str]) -> None:
-    deletions = many_awaited(AsyncFunctionTransport(after(10)), concurrency=1)(["a", "b"])
+    deletions = many_awaited(AsyncFunctionTransport(after(10)), concurrency=1)(iter(["a", "b"]))
     first = asyncio.create_task(listed(deletions))
     await asyncio.sleep(1)
     with pytest.raises(RuntimeError, match="another thread or task is asking this run"):

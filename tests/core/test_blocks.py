@@ -226,7 +226,7 @@ def test_a_delete_that_is_interrupted_is_made_once_more_unless_ctrl_c_had_ended_
 
 
 def test_the_session_is_recorded_before_the_block_and_forgotten_after_it(use_case: UseCase) -> None:
-    journal = Mock()
+    journal = Mock(spec=["opened", "gone", "in_the_block"])
     delete_session = use_case(ScriptedTransport(DESTROYED), API_KEY, journal=journal)
     play(delete_session.opening(lambda: SESSION_ID), journal.in_the_block)
     assert journal.mock_calls == [
@@ -281,10 +281,10 @@ def test_a_block_is_entered_once_or_nothing_is_opened(use_case: UseCase) -> None
 
 def test_a_block_that_is_not_entered_says_by_what(use_case: UseCase) -> None:
     block = use_case(ScriptedTransport(DESTROYED), API_KEY).opening(lambda: SESSION_ID)
-    keyword = "with" if isinstance(block, core.SessionScope) else "async with"
-    assert repr(block).endswith(f"SessionScope(None, not entered: use `{keyword}`)")
+    keyword = "with" if isinstance(block, core.OpeningScope) else "async with"
+    assert repr(block).endswith(f"OpeningScope(None, not entered: use `{keyword}`)")
     play(block, list)
-    assert repr(block).endswith(f"SessionScope({SESSION_ID!r}, outcome={RECEIPT!r})")
+    assert repr(block).endswith(f"OpeningScope({SESSION_ID!r}, outcome={RECEIPT!r})")
 
 
 def test_a_block_that_is_never_entered_warns_where_it_was_forgotten(use_case: UseCase) -> None:

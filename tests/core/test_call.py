@@ -1,8 +1,7 @@
 """A call: what its driver sees of it. `tests/proof` plays every schedule of attempts."""
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from firecrawl_interact import core
 

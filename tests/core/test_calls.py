@@ -146,7 +146,7 @@ SCRAPE = f"scrape:{SESSION_ID}"
 
 
 def test_the_session_of_a_scrape_is_destroyed_and_recorded_until_then(use_case: UseCase) -> None:
-    service, journal = FakeService(), Mock()
+    service, journal = FakeService(), Mock(spec=["opened", "gone"])
     _, other = service.open_session(scrape_id=SESSION_ID), service.open_session()
     service.queue(LostResponse(), session_id=SCRAPE)
     block = use_case(InMemoryTransport(service), "fc-test", journal=journal).on_exit(SCRAPE)
@@ -155,22 +155,6 @@ def test_the_session_of_a_scrape_is_destroyed_and_recorded_until_then(use_case: 
     assert service.sessions_left_open == [other]
     assert {request.path for request in service.requests} == {f"/v2/scrape/{SESSION_ID}/interact"}
     assert journal.mock_calls == [call.opened(SCRAPE), call.gone(SCRAPE)]
-
-
-@pytest.mark.parametrize(
-    ("raised", "recorded"),
-    [(SystemExit(), [SCRAPE]), (KeyboardInterrupt(), [SCRAPE]), (OSError(), [])],
-    ids=repr,
-)
-def test_an_interrupted_block_that_finds_no_session_of_a_scrape_leaves_its_record_to_a_sweep(
-    raised: BaseException, recorded: list[str], use_case: UseCase
-) -> None:
-    """The request that was interrupted may open it later."""
-    journal, work = InMemoryJournal(), Mock(side_effect=raised)
-    block = use_case(ScriptedTransport(NOT_FOUND), API_KEY, journal=journal).on_exit(SCRAPE)
-    with pytest.raises(type(raised)):
-        play(block, work)
-    assert journal.sessions_left_open == recorded
 
 
 def test_an_opener_may_return_a_scrape_and_its_id_the_session_of_that(use_case: UseCase) -> None:

@@ -4,18 +4,20 @@ What it may not import of the standard library (sockets, files, clocks) is an im
 pyproject.toml.
 """
 
+import ast
 import inspect
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import TypeVar, get_type_hints
 
 import pytest
 
 import firecrawl_interact
-from firecrawl_interact import core
+from firecrawl_interact import adapters, core
 from firecrawl_interact.adapters import InMemoryJournal
 
 from .side_by_side import FunctionTransport
@@ -26,17 +28,25 @@ ErrorT = TypeVar("ErrorT", bound=Exception)
 SLOW_TO_IMPORT = {"asyncio", "concurrent", "email", "http", "json", "socket", "ssl"}
 
 
-def in_order(name: str) -> tuple[int, str]:
-    """Constants, then classes, then functions, each by name."""
-    return 0 if name.isupper() else 1 if name[0].isupper() else 2, name
-
-
-def test_the_names_are_sorted_and_come_once_and_completion_knows_them() -> None:
-    assert core.__all__ == sorted(set(core.__all__), key=in_order)
-    names = {name for name, value in vars(core).items() if not inspect.ismodule(value)}
-    public = {name for name in names if name[0] != "_"}
-    assert set(core.__all__) == public - {"TYPE_CHECKING", "import_module"}
-    assert set(core.__all__) <= set(dir(core))
+@pytest.mark.parametrize(
+    "package", [core, adapters, firecrawl_interact], ids=lambda one: one.__name__
+)
+def test_type_checkers_read_the_names_that_a_package_exports(package: ModuleType) -> None:
+    assert package.__file__ is not None
+    block = next(
+        node
+        for node in ast.parse(Path(package.__file__).read_text(encoding="utf-8")).body
+        if isinstance(node, ast.If)
+    )
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    static = {
+        name.asname: f".{node.module}" for node in imports for name in node.names if name.asname
+    }
+    exports = {name: module for module, names in package._EXPORTS.items() for name in names}
+    assert static == exports
+    assert dir(package) == sorted(exports)
+    for name in exports:
+        assert getattr(package, name) is not None
 
 
 def kinds_of(kind: type[ErrorT]) -> Iterator[type[ErrorT]]:
@@ -140,5 +150,5 @@ def test_what_completion_shows_is_what_is_promised() -> None:
     def public(value: object) -> set[str]:
         return {name for name in dir(value) if name[0] != "_"}
 
-    assert public(delete_session) == {"on_exit", "opening", "check", "replace", "close"}
+    assert public(delete_session) == {"on_exit", "opening", "many", "check", "replace", "close"}
     assert public(block) == {"session_id", "receipt", "outcome"}

@@ -69,7 +69,7 @@ def test_a_forgotten_run_warns_where_that_was(
 @both_kinds
 def test_an_interruption_leaves_a_run_without_a_block_too(delete_many: DeleteMany) -> None:
     hook = Mock(side_effect=asyncio.CancelledError)
-    run = delete_many(FunctionTransport(), concurrency=1, on_outcome=hook)(IDS)
+    run = delete_many(FunctionTransport(), concurrency=1, on_outcome=hook)(iter(IDS))
     with pytest.raises(asyncio.CancelledError):
         virtual_time.run(listed(run))
     [outcome] = virtual_time.run(listed(run))

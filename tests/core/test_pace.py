@@ -50,7 +50,12 @@ def served(session_id: str, sent_at: float, landed_at: float) -> Event:
 
 
 def limited(sent_at: float, landed_at: float, wait: float | None = None, of: str = "a") -> Event:
-    return Event(of, sent_at, landed_at, core.RateLimitError("429", of, retry_after=wait))
+    return Event(
+        of,
+        sent_at,
+        landed_at,
+        core.RateLimitError("429", of, meta=core.ResponseMeta(retry_after=wait)),
+    )
 
 
 def lost(session_id: str, at: float) -> Event:
@@ -59,9 +64,8 @@ def lost(session_id: str, at: float) -> Event:
 
 def failed(session_id: str, at: float, retry_after: float | None = None) -> Event:
     """Fail as a gateway says."""
-    error = core.ServiceUnavailableError(
-        "502", session_id, retry_after=retry_after, from_service=False
-    )
+    meta = core.ResponseMeta(retry_after=retry_after, from_service=False)
+    error = core.ServiceUnavailableError("502", session_id, meta=meta)
     return Event(session_id, at - 0.5, at, error)
 
 
@@ -87,7 +91,8 @@ def unsendable(session_id: str, at: float) -> Event:
 
 
 def no_uuid(session_id: str, at: float) -> Event:
-    return Event(session_id, at - 0.5, at, core.BadRequestError("500", session_id, status=500))
+    error = core.BadRequestError("500", session_id, meta=core.ResponseMeta(status=500))
+    return Event(session_id, at - 0.5, at, error)
 
 
 def play(events: Sequence[Event], concurrency: int = 8) -> tuple[Pace, Job, bool]:
@@ -191,7 +196,7 @@ def test_an_id_whose_attempt_does_not_count_waits_for_its_backoff_or_as_long_as_
 def test_what_no_429_asks_for_is_granted_up_to_a_minute_and_half_of_what_is_left(
     seconds_left: float, wait: float
 ) -> None:
-    error = core.ServiceUnavailableError("503", "a", retry_after=3600)
+    error = core.ServiceUnavailableError("503", "a", meta=core.ResponseMeta(retry_after=3600))
     assert wait_asked_by(error, seconds_left) == wait
 
 
@@ -336,11 +341,14 @@ def test_a_session_that_waits_after_a_closed_idle_connection_ends_with_that_if_l
     error = call.read(core.ConnectionLostError("closed", stale=True))
     assert error is not None
     assert call.back_off(error, 240) == 0
-    assert call.outcome_if_left("the run was left") is call.error
+    call.leave("the run was left")
+    assert call.outcome is call.error
 
 
 def test_a_session_whose_call_has_ended_keeps_that_outcome_if_left() -> None:
     call = new_call()
     call.begin_attempt(240)
     call.read(core.Response(200, {}, b'{"success": true}'))
-    assert call.outcome_if_left("the run was left") is call.outcome
+    outcome = call.outcome
+    call.leave("the run was left")
+    assert call.outcome is outcome

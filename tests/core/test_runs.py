@@ -6,13 +6,11 @@ after the other. What a run must do besides is watched in each of them: `tests/s
 
 import logging
 import math
-import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from operator import itemgetter
-from types import SimpleNamespace
 
 import pytest
 
@@ -255,34 +253,25 @@ def test_a_run(case: Case, way: type[Way]) -> None:
 def test_a_uuid_is_an_id_and_what_none_can_be_is_an_outcome_among_the_others(
     way: type[Way],
 ) -> None:
-    nulls = [None, math.nan]  # of a column, in a database and in pandas
-    watch = play(Scenario(ids=["", "a b", *nulls, uuid.UUID(int=7)]), way)
+    watch = play(Scenario(ids=["", "a b", None, uuid.UUID(int=7)]), way)  # a column with a null
     *others, receipt = watch.outcomes
     assert {type(outcome).__name__ for outcome in others} == {"InvalidSessionIdError"}
-    assert [getattr(outcome, "__traceback__", 0) for outcome in others] == [None] * 4
+    assert [getattr(outcome, "__traceback__", 0) for outcome in others] == [None] * 3
     assert (watch.world.flaws, watch.raised) == ([], [])
     assert isinstance(receipt, DeletionReceipt)
     assert receipt.session_id == str(uuid.UUID(int=7))
 
 
-NO_ID = {
-    "not bytes$": b"a",
-    r"not tuple: of each row pass row\[0\]": ("a",),
-    r'not dict: of each row pass row\["id"\]': {"id": "a"},
-    "not SimpleNamespace: pass its .id": SimpleNamespace(id="a"),
-}
-
-
 @pytest.mark.parametrize("ids_are_awaited", [False, True])
-@pytest.mark.parametrize(("says", "no_id"), NO_ID.items(), ids=NO_ID)
+@pytest.mark.parametrize("no_id", [b"a", ("a",), {"id": "a"}, math.nan], ids=repr)
 def test_what_is_no_id_ends_the_run_after_the_outcomes(
-    says: str, no_id: object, ids_are_awaited: bool, way: type[Way]
+    no_id: object, ids_are_awaited: bool, way: type[Way]
 ) -> None:
     watch = play(Scenario(ids=["a", no_id, "b"], ids_are_awaited=ids_are_awaited), way)
     assert [outcome.session_id for outcome in watch.outcomes] == ["a"]
     [error] = watch.raised
     assert isinstance(error, TypeError)
-    assert re.search(says, str(error))
+    assert str(error).startswith("an item of session_ids must be a str or a UUID, not ")
 
 
 def test_outcomes_say_why_nobody_waited_for_a_response(way: type[Way]) -> None:

@@ -50,10 +50,11 @@ def test_an_outage_without_an_end_ends_the_run_after_few_requests_and_says_what_
     assert len(watch.taken) - destroyed(watch) <= 650
 
 
-def test_an_outage_in_which_each_id_was_tried_leaves_nothing_to_raise(way: type[Way]) -> None:
+def test_an_outage_in_which_each_id_was_tried_is_raised_too(way: type[Way]) -> None:
     with log_records(logging.WARNING) as records:
         watch = run_through(Outage(0, math.inf, k.NO_CONNECTION), 100, way)
-    assert (watch.raised, watch.world.flaws, len(watch.outcomes)) == ([], [], 100)
+    assert (watch.world.flaws, len(watch.outcomes)) == ([], 100)
+    assert [type(error) for error in watch.raised] == [RunEndedError]
     [*_, last] = [record.getMessage() for record in records]
     assert last == "the run ends: nothing was deleted for 240 s (no connection)"
 

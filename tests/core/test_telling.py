@@ -17,6 +17,7 @@ import pytest
 
 from firecrawl_interact import core
 
+from ..simulation import virtual_time
 from .scripted_transport import (
     API_KEY,
     DESTROYED,
@@ -25,12 +26,12 @@ from .scripted_transport import (
     UNAVAILABLE,
     ScriptedTransport,
     UseCase,
-    delete_blocking,
     ended,
     error_of,
     log_records,
     response,
 )
+from .side_by_side import DeleteMany, FunctionTransport, both_kinds, listed
 
 KNOWN_GONE = {"session_id": SESSION_ID, "session_fate": "gone"}
 
@@ -104,6 +105,7 @@ def test_a_journal_s_error_is_a_warning(error: Exception, words: str, use_case: 
 def test_everybody_is_told_before_the_journal_forgets(use_case: UseCase) -> None:
     # A crash in between costs one more delete, which is billed once, and not the telling.
     seen = Mock()
+    seen.journal = Mock(spec=["opened", "gone"])
     others = {"journal": seen.journal, "on_outcome": seen.on_outcome}
     receipt = ended(use_case(ScriptedTransport(DESTROYED), API_KEY, **others)(SESSION_ID))
     assert seen.mock_calls == [call.on_outcome(receipt), call.journal.gone(SESSION_ID)]
@@ -157,17 +159,21 @@ def test_each_attempt_and_each_retry_is_a_record_with_its_reason_and_what_is_kno
         assert json.loads(json.dumps(extras(record))) == known
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError, KeyError("request_id")])
-def test_a_filter_that_raises_costs_no_outcome(error: Any) -> None:
+@both_kinds
+def test_a_filter_that_raises_costs_a_run_no_outcome(delete_many: DeleteMany) -> None:
+    """Each outcome is ready for its caller before anything is told or logged."""
     logger, fails = logging.getLogger("firecrawl_interact"), Mock()
-    fails.filter.side_effect = error
+    fails.filter.side_effect = lambda record: 1 / 0 if record.levelno == logging.ERROR else True
+    hook = Mock(side_effect=OSError)
+    run = delete_many(FunctionTransport(), on_outcome=hook)(iter(["a", "b"]))
     logger.addFilter(fails)
     try:
-        with log_records():
-            receipt = delete_blocking(ScriptedTransport(UNAVAILABLE, DESTROYED))
+        with pytest.raises(ZeroDivisionError):
+            virtual_time.run(listed(run))
     finally:
         logger.removeFilter(fails)
-    assert receipt.attempts == 2
+    outcomes = virtual_time.run(listed(run))
+    assert [outcome.session_id for outcome in outcomes] == ["a", "b"]
 
 
 def test_a_record_of_an_application_that_has_such_names_keeps_its_words_and_its_traceback() -> None:

@@ -15,7 +15,6 @@ from typing import TypeAlias
 import pytest
 
 from firecrawl_interact import (
-    DeleteManySessions,
     FakeService,
     FileJournal,
     NoResponse,
@@ -235,7 +234,7 @@ def test_a_sweep_deletes_the_session_of_a_scrape_unless_a_living_block_has_it_ag
     journal = journal_of(location, service=os.environ["FIRECRAWL_API_URL"])
     wait_until(lambda: journal.orphans() == [lost])
     with delete_session_from_environment(journal=journal) as delete_session:
-        list(DeleteManySessions(delete_session)(journal.adopt_orphans()))
+        list(delete_session.many(journal.adopt_orphans()))
     assert service.sessions_left_open == [used]
     end(living)
     assert service.sessions_left_open == []

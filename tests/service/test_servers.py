@@ -38,7 +38,7 @@ FASTAPI = """
 import asyncio, os
 from contextlib import asynccontextmanager
 from fastapi import FastAPI
-from firecrawl_interact import AsyncDeleteManySessions, async_delete_session_from_environment
+from firecrawl_interact import async_delete_session_from_environment
 
 @asynccontextmanager
 async def lifespan(application):
@@ -61,7 +61,7 @@ async def take(*session_ids):
 async def work():
     first, second, third = os.environ["SESSION_IDS"].split()
     background = asyncio.create_task(hold(first))
-    run = AsyncDeleteManySessions(application.state.delete_session)(take(second))
+    run = application.state.delete_session.many(take(second))
     async with application.state.delete_session.on_exit(third), run:
         async for outcome in run:
             print("open", flush=True)

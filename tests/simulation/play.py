@@ -73,7 +73,7 @@ def _begin(watch: Watch, way: Way) -> AsyncDeletions:
         random=lambda: watch.world.choose(given.chances),
     )
     limits = {"concurrency": given.concurrency, "shutdown_timeout": given.shutdown_timeout}
-    run: AsyncDeletions = way.as_awaited(way.run(delete_session, **limits)(way.ids(watch)))
+    run: AsyncDeletions = way.as_awaited(delete_session.many(way.ids(watch), **limits))
     return run
 
 

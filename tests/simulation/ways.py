@@ -11,9 +11,7 @@ from unittest import mock
 import pytest
 
 from firecrawl_interact import (
-    AsyncDeleteManySessions,
     AsyncDeleteSession,
-    DeleteManySessions,
     DeleteSession,
     Outcome,
 )
@@ -68,7 +66,6 @@ class Blocking:
     """In the caller's thread. The threads that carry requests are greenlets."""
 
     use_case: Any = DeleteSession  # Any: it fits the transport beside it
-    run: Any = DeleteManySessions  # Any: see above
     transport = BlockingTransport
     cancels = False  # a request that outlives `shutdown_timeout`
 
@@ -140,7 +137,6 @@ class Awaited:
     """On an event loop."""
 
     use_case: Any = AsyncDeleteSession  # Any: it fits the transport beside it
-    run: Any = AsyncDeleteManySessions  # Any: see above
     transport = AwaitedTransport
     cancels = True  # a request that outlives `shutdown_timeout`
 

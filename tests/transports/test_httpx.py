@@ -15,10 +15,8 @@ from h2.connection import H2Connection
 from h2.events import RequestReceived
 
 from firecrawl_interact import (
-    AsyncDeleteManySessions,
     AsyncDeleteSession,
     AsyncHttpxTransport,
-    DeleteManySessions,
     DeleteSession,
     FakeService,
     HttpxTransport,
@@ -144,7 +142,7 @@ def delete_in_each_way(transport: HttpxTransport, service: FakeService) -> None:
     with DeleteSession(transport, "fc-test") as delete_session:
         with delete_session.on_exit(service.open_session()):
             delete_session(service.open_session())
-        with DeleteManySessions(delete_session)([service.open_session()]) as deletions:
+        with delete_session.many([service.open_session()]) as deletions:
             assert len(list(deletions)) == 1
         with pytest.raises(SessionNotFoundError):
             delete_session("00000000-0000-4000-8000-000000000000")
@@ -154,7 +152,7 @@ async def delete_in_each_way_awaited(transport: AsyncHttpxTransport, service: Fa
     async with AsyncDeleteSession(transport, "fc-test") as delete_session:
         async with delete_session.on_exit(service.open_session()):
             await delete_session(service.open_session())
-        async with AsyncDeleteManySessions(delete_session)([service.open_session()]) as deletions:
+        async with delete_session.many([service.open_session()]) as deletions:
             assert len([outcome async for outcome in deletions]) == 1
         with pytest.raises(SessionNotFoundError):
             await delete_session("00000000-0000-4000-8000-000000000000")

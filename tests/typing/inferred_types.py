@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterable
-from typing import Any, assert_type
+from typing import assert_type
 
 import firecrawl_interact as fi
 from firecrawl_interact import core
@@ -25,13 +25,13 @@ def blocking(transport: core.Transport) -> None:
         assert_type(delete_session, fi.DeleteSession)
     assert_type(transport.send(fi.Request("DELETE", "/", {}), 1), fi.Response)
     with delete_session.on_exit("session-1", missing_ok=True, retry=fi.RetryPolicy()) as ending:
-        assert_type(ending, fi.SessionScope[Any])
+        assert_type(ending, fi.SessionScope)
     with delete_session.opening(Browser, missing_ok=True, retry=fi.RetryPolicy()) as browser:
         assert_type(browser, Browser)
-    assert_type(delete_session.opening(lambda: "session-1"), fi.SessionScope[str])
-    assert_type(delete_session.opening(dict[str, str]), fi.SessionScope[dict[str, str]])
+    assert_type(delete_session.opening(lambda: "session-1"), fi.OpeningScope[str])
+    assert_type(delete_session.opening(dict[str, str]), fi.OpeningScope[dict[str, str]])
     session_ids: list[str | uuid.UUID] = ["session-1", uuid.uuid4()]
-    with fi.DeleteManySessions(delete_session, concurrency=2)(session_ids) as deletions:
+    with delete_session.many(session_ids, concurrency=2) as deletions:
         assert_type(deletions, fi.Deletions)
         for outcome in deletions:
             assert_type(outcome, fi.DeletionReceipt | fi.DeleteSessionError)
@@ -45,16 +45,16 @@ async def awaited(transport: core.AsyncTransport, session_ids: AsyncIterable[str
         assert_type(delete_session, fi.AsyncDeleteSession)
     assert_type(await delete_session(uuid.uuid4()), fi.DeletionReceipt)
     async with delete_session.on_exit(uuid.uuid4()) as ending:
-        assert_type(ending, fi.AsyncSessionScope[Any])
+        assert_type(ending, fi.AsyncSessionScope)
     async with delete_session.opening(open_browser) as browser:
         assert_type(browser, Browser)
     async with delete_session.opening(lambda: open_browser()) as opened:  # noqa: PLW0108 - as users write it
         assert_type(opened, Browser)
     by_name = delete_session.opening(open_browser, id_of=lambda opened: opened.id)
-    assert_type(by_name, fi.AsyncSessionScope[Browser])
-    assert_type(delete_session.opening(Browser), fi.AsyncSessionScope[Browser])
-    fi.AsyncDeleteManySessions(delete_session, concurrency=2)(["session-1", uuid.uuid4()])
-    async with fi.AsyncDeleteManySessions(delete_session)(session_ids) as deletions:
+    assert_type(by_name, fi.AsyncOpeningScope[Browser])
+    assert_type(delete_session.opening(Browser), fi.AsyncOpeningScope[Browser])
+    delete_session.many(["session-1", uuid.uuid4()], concurrency=2)
+    async with delete_session.many(session_ids) as deletions:
         outcomes: list[fi.Outcome] = [outcome async for outcome in deletions]
     assert_type(outcomes[0], fi.DeletionReceipt | fi.DeleteSessionError)
 
@@ -78,7 +78,6 @@ def is_refused(transport: core.Transport, asynchronous: core.AsyncTransport) -> 
     fi.DeleteSession(transport, None, on_outcome=lambda: None)  # type: ignore[misc,arg-type]  # it is given one
     fi.DeleteSession(transport, None)(42)  # type: ignore[arg-type]  # an id is a str or a UUID
     fi.Urllib3Transport(timeout=5)  # type: ignore[call-arg]  # time is the policy's
-    fi.DeleteManySessions(fi.AsyncDeleteSession(asynchronous, None))  # type: ignore[arg-type]  # twins do not mix
     receipt = fi.DeletionReceipt(session_id="session-1")
     receipt.attempts = 2  # type: ignore[misc]  # a receipt does not change
     fi.FakeService().queue(core.TimedOutError("late"))  # type: ignore[arg-type]  # no fault of the fake
