@@ -89,7 +89,7 @@ def test_an_argument_comes_before_its_variable(
             for key in (f"{KEY}\n", f" {KEY}", " ", f"'{KEY}'", f"Bearer {KEY}", f"{KEY} # ours")
         ),
         *(
-            ({**CLOUD, "API_URL": address}, {}, "^FIRECRAWL_API_URL: ")
+            ({**CLOUD, "API_URL": address}, {}, "^FIRECRAWL_API_URL ")
             for address in ("ftp://x", "https://x\n", "http://x/v2", f"https://me:{KEY}@127.0.0.1")
         ),
         (CLOUD, {"api_key": ""}, "the API key is empty"),
@@ -98,12 +98,21 @@ def test_an_argument_comes_before_its_variable(
         (CLOUD, {"connect_timeout": 0}, "^connect_timeout "),
         (CLOUD, {"timeout": 5}, "unexpected keyword argument 'timeout'"),
         *(
-            ({**CLOUD, "INTERACT_JOURNAL": location}, {}, f"^FIRECRAWL_INTERACT_JOURNAL: {problem}")
+            ({**CLOUD, "INTERACT_JOURNAL": location}, {}, problem)
             for location, problem in (
-                (f"mysql://me:{KEY}@127.0.0.1/jobs", "a journal must be a directory or "),
-                (f"host=127.0.0.1 password={KEY}", "a journal must be a directory or "),
-                (f"postgresql://me:{KEY}@127.0.0.1/jobs?what", "database must be a "),
-                (__file__, "Cannot open the journal "),
+                (
+                    f"mysql://me:{KEY}@127.0.0.1/jobs",
+                    "_JOURNAL: a journal must be a ",
+                ),
+                (
+                    f"host=127.0.0.1 password={KEY}",
+                    "_JOURNAL: a journal must be a ",
+                ),
+                (
+                    f"postgresql://me:{KEY}@127.0.0.1/jobs?what",
+                    "_JOURNAL: database must be a ",
+                ),
+                (__file__, "^Cannot open the journal "),
             )
         ),
     ],
@@ -134,7 +143,9 @@ def test_the_journal_is_the_one_that_is_passed_or_named_or_none(
     variables(INTERACT_JOURNAL=tmp_path)
     expected = f"FileJournal({str(tmp_path)!r}, service='https://x.example')"
     assert journal(api_url="https://x.example/v2") == expected
-    assert journal(journal=InMemoryJournal()) == repr(InMemoryJournal())
+    assert journal(journal=InMemoryJournal()) == repr(
+        InMemoryJournal(service="https://api.firecrawl.dev")
+    )
     for home in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(home, str(tmp_path))
     variables(INTERACT_JOURNAL="~/jobs")

@@ -2,15 +2,18 @@
 
 import errno
 import os
+import re
 import stat
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, strategies as st
 
 from firecrawl_interact import FileJournal, JournalError
 from firecrawl_interact.adapters.conformance.harness import unless_windows
+from firecrawl_interact.adapters.journals.file import _file_name, _session_id
 
 if sys.platform != "win32":
     import fcntl
@@ -39,23 +42,28 @@ def adopted(directory: Path) -> list[str]:
 
 @unless_windows("it has other rights, and links are for administrators")
 def test_a_session_is_an_empty_file_for_its_user_alone_also_behind_a_link(tmp_path: Path) -> None:
-    owner = leave(tmp_path / "deep" / "journal", "session-1")
+    owner = leave(tmp_path / "deep" / "journal", "5e55-1")
     assert owner.parent == tmp_path / "deep" / "journal" / LABEL
     for directory in (tmp_path / "deep" / "journal", owner.parent, owner):
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     [record] = owner.iterdir()
     found = record.stat()
-    assert (record.name, found.st_size, stat.S_IMODE(found.st_mode)) == ("session-1", 0, 0o600)
+    assert (record.name, found.st_size, stat.S_IMODE(found.st_mode)) == ("5e55-1", 0, 0o600)
     (tmp_path / "link").symlink_to(tmp_path / "deep" / "journal")
-    assert adopted(tmp_path / "link") == ["session-1"]
-    assert FileJournal(tmp_path / "link").other_services() == ["https://a"]
+    assert adopted(tmp_path / "link") == ["5e55-1"]
+    assert FileJournal(tmp_path / "link", service="").other_services() == ["https://a"]
 
 
-def test_the_name_of_a_record_is_its_id_without_a_colon(tmp_path: Path) -> None:
-    names = {"scrape:a": "scrape%3Aa", "a-1.b_c~d": "a-1.b_c~d"}
-    owner = leave(tmp_path, *names)
-    assert sorted(record.name for record in owner.iterdir()) == sorted(names.values())
-    assert adopted(tmp_path) == sorted(names)
+@given(st.lists(st.from_regex(r"(scrape:)?[A-Za-z0-9._~-]{1,120}", fullmatch=True), unique=True))
+@example(["con", "CON", "a.", "A", "a", "scrape:a", "scrapea"])
+def test_every_file_system_keeps_the_names_of_records_apart(session_ids: list[str]) -> None:
+    names = list(map(_file_name, session_ids))
+    assert len({name.lower() for name in names}) == len(names)  # Some ignore case.
+    assert list(map(_session_id, names)) == session_ids
+    for name in names:
+        assert len(name) <= 255
+        # Windows keeps con and others for itself, and drops a full stop at the end.
+        assert re.fullmatch("=[0-9a-f]+|(scrape[+])?[0-9a-f-]+", name)
 
 
 @unless_windows("it flushes files, and no directories")
@@ -70,19 +78,19 @@ def test_a_record_is_flushed_to_the_disk_before_it_is_told(
 
     monkeypatch.setattr(os, "fsync", fsync)
     with FileJournal(tmp_path, service="https://a") as journal:
-        journal.opened("one")
+        journal.opened("face")
         [owner] = tmp_path.glob("*/*")
         assert flushed == [
             (str(owner.parent), [owner.name]),
             (str(tmp_path), [LABEL]),
-            (str(owner), ["one"]),
+            (str(owner), ["face"]),
         ]
 
 
 def test_neither_a_sweeper_nor_a_close_keeps_a_directory_of_what_is_gone(tmp_path: Path) -> None:
     with FileJournal(tmp_path, service="https://a") as journal:
         for _ in range(3):
-            leave(tmp_path, "one")
+            leave(tmp_path, "face")
             leave(tmp_path)
             for session_id in journal.adopt_orphans():
                 journal.gone(session_id)
@@ -95,12 +103,12 @@ def test_neither_a_sweeper_nor_a_close_keeps_a_directory_of_what_is_gone(tmp_pat
 
 def test_an_own_directory_that_somebody_removed_is_made_again(tmp_path: Path) -> None:
     with FileJournal(tmp_path, service="https://a") as journal:
-        journal.opened("one")
+        journal.opened("face")
         [owner] = tmp_path.glob("*/*/")
-        (owner / "one").unlink()
+        (owner / "face").unlink()
         owner.rmdir()
-        journal.opened("two")
-    assert adopted(tmp_path) == ["two"]
+        journal.opened("cafe")
+    assert adopted(tmp_path) == ["cafe"]
 
 
 @pytest.mark.parametrize("directory", ["journal", "~/journal"])
@@ -112,32 +120,32 @@ def test_a_relative_directory_or_one_with_a_tilde_is_meant_where_the_journal_was
     monkeypatch.chdir(tmp_path)
     with FileJournal(directory, service="https://a") as journal:
         monkeypatch.chdir("/")
-        journal.opened("one")
-    assert adopted(tmp_path / "journal") == ["one"]
+        journal.opened("face")
+    assert adopted(tmp_path / "journal") == ["face"]
 
 
 # --- sweepers at once ----------------------------------------------------------------------------
 
 
 def test_a_dead_owners_record_of_a_session_that_a_living_one_has_goes(tmp_path: Path) -> None:
-    dead = leave(tmp_path, "one", "two")
+    dead = leave(tmp_path, "face", "cafe")
     with (
         FileJournal(tmp_path, service="https://a") as sweeper,
         FileJournal(tmp_path, service="https://a") as living,
     ):
-        living.opened("one")
+        living.opened("face")
         (dead.parent / ".DS_Store").touch()  # macOS does so. It is nobody's.
-        assert sweeper.orphans() == ["two"]
-        assert list(sweeper.adopt_orphans()) == ["two"]
-        assert [path.name for path in dead.iterdir()] == ["two"]
+        assert sweeper.orphans() == ["cafe"]
+        assert list(sweeper.adopt_orphans()) == ["cafe"]
+        assert [path.name for path in dead.iterdir()] == ["cafe"]
         living.close()  # The sweeper lives on.
-        assert adopted(tmp_path) == ["one"]
+        assert adopted(tmp_path) == ["face"]
 
 
 def test_a_first_session_is_recorded_while_another_thread_sweeps(tmp_path: Path) -> None:
     with ThreadPoolExecutor() as pool:
         for number in range(100):
-            with FileJournal(tmp_path / str(number)) as journal:
+            with FileJournal(tmp_path / str(number), service="") as journal:
                 sweep = pool.submit(list, journal.adopt_orphans())
                 journal.opened("a")
                 assert sweep.result() == []
@@ -146,7 +154,7 @@ def test_a_first_session_is_recorded_while_another_thread_sweeps(tmp_path: Path)
 @_has_other_locks
 def test_sweepers_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two at once could take each other for the living owner of a session, and both remove it."""
-    leave(tmp_path, "one")
+    leave(tmp_path, "face")
     flock, locked = fcntl.flock, list[tuple[str, int]]()
 
     def record(descriptor: int, kind: int) -> None:
@@ -154,7 +162,7 @@ def test_sweepers_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         flock(descriptor, kind)
 
     monkeypatch.setattr(fcntl, "flock", record)
-    assert adopted(tmp_path) == ["one"]
+    assert adopted(tmp_path) == ["face"]
     assert locked[0] == (str(tmp_path / LABEL), fcntl.LOCK_EX)
 
 
@@ -167,13 +175,13 @@ def test_a_directory_that_is_away_or_cannot_be_created_is_said(tmp_path: Path) -
         JournalError, match=r"Cannot open the journal .*file.journal: .*(Not a dir|WinError)"
     ):
         FileJournal(tmp_path / "file" / "journal")
-    journal = FileJournal(tmp_path / "journal")
+    journal = FileJournal(tmp_path / "journal", service="")
     (tmp_path / "journal").rmdir()
     for call in (
         journal.orphans,
         lambda: next(journal.adopt_orphans()),
-        lambda: journal.opened("one"),
-        lambda: journal.gone("one"),
+        lambda: journal.opened("face"),
+        lambda: journal.gone("face"),
     ):
         with pytest.raises(JournalError, match=r"No such file|WinError"):
             call()
@@ -188,7 +196,7 @@ def test_a_disk_that_fails_is_no_disk_without_orphans_and_a_later_sweep_finds_th
             return listdir(str(place))
         raise OSError(errno.EIO, "Input/output error")
 
-    owner, listdir = leave(tmp_path, "one"), os.listdir
+    owner, listdir = leave(tmp_path, "face"), os.listdir
     sweeper = FileJournal(tmp_path, service="https://a")
     other = FileJournal(tmp_path, service="https://b")
     with monkeypatch.context() as disk:
@@ -196,4 +204,4 @@ def test_a_disk_that_fails_is_no_disk_without_orphans_and_a_later_sweep_finds_th
         for sweep in (sweeper.orphans, sweeper.adopt_orphans().__next__, other.other_services):
             with pytest.raises(JournalError, match="Input/output error"):
                 sweep()
-    assert adopted(tmp_path) == ["one"]
+    assert adopted(tmp_path) == ["face"]

@@ -81,7 +81,9 @@ def test_many_threads_and_sweepers_at_once_lose_nothing_and_share_nothing(
 
     descriptors = len([*Path("/dev/fd").glob("*")])  # none on Windows
     for _ in range(rounds):
-        make_journal = partial(kind, tmp_path if kind is FileJournal else InMemoryJournal())
+        make_journal = partial(
+            kind, tmp_path if kind is FileJournal else InMemoryJournal(), service=""
+        )
         with make_journal() as living, ThreadPoolExecutor(AT_ONCE) as threads:
             found = [*chain(*threads.map(work, range(AT_ONCE)))]
         assert len(found) == len(set(found)) == AT_ONCE * 5
@@ -105,7 +107,7 @@ class FailingJournal(InMemoryJournal):
     """A journal whose storage fails, and whose name has two lines."""
 
     def __init__(self, error: Exception) -> None:
-        super().__init__()
+        super().__init__(service="")
         self._shown, self._error = "at\nhome", error
 
     def _record(self, session_id: str) -> None:

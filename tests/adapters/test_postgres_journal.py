@@ -40,7 +40,10 @@ def journal(postgres: Postgres, label: str) -> Iterator[ShortLease]:
 
 
 def test_without_the_table_an_error_shows_it(postgres: Postgres) -> None:
-    with PostgresJournal(postgres.new_database()) as journal, pytest.raises(JournalError) as raised:
+    with (
+        PostgresJournal(postgres.new_database(), service="") as journal,
+        pytest.raises(JournalError) as raised,
+    ):
         journal.opened("one")
     assert raised.value.session_id == "one"
     said = "there is no table. A migration must make it, or create_table(): CREATE TABLE IF NOT"

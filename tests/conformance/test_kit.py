@@ -60,7 +60,7 @@ class TestMine(JournalTests):
         "test_its_pickle_is_another_journal_with_the_same_storage": "it is in memory",
         "test_a_killed_process_leaves_orphans_with_what_it_had_adopted[fork]": "as above",
     }
-    journal = InMemoryJournal()
+    journal = InMemoryJournal(service="")
 
     def make_journal(self, service):
         return InMemoryJournal(self.journal, service=service)

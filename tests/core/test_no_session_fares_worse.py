@@ -171,7 +171,9 @@ def test_a_list_that_once_starved_a_run_ends_with_all_that_can_be_deleted(
     given: Listing, way: type[Way]
 ) -> None:
     watch = run(given, way)
-    assert (len(deleted_alone(given) - deleted(watch)), watch.raised) == (0, [])
+    assert deleted_alone(given) - deleted(watch) == set()
+    # It may have given up on the ids that are left, and each of them has been tried.
+    assert {type(error) for error in watch.raised} <= {core.RunEndedError}
     assert len(watch.outcomes) == len(given.stories)
 
 
@@ -184,7 +186,7 @@ def test_ids_that_fail_for_ever_lose_no_good_one(place: str, kind: k.Kind) -> No
         if place == "between":
             random.Random(bad).shuffle(stories)  # noqa: S311 - a list, no secret
         watch = run(listing(stories, 8), Awaited)
-        assert (len(deleted(watch)), watch.raised) == (400 - bad, []), bad
+        assert (len(deleted(watch)), len(watch.outcomes)) == (400 - bad, 400), bad
         # At the tail, nothing is left that shows that Firecrawl is available.
         assert watch.over_at <= 60 or bad > 5 or place == "tail"
 

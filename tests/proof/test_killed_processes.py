@@ -132,7 +132,7 @@ class Machine:
         """Kill whom no sweep has disturbed: what it holds is an orphan then, and no other is."""
         os.kill(self._living, signal.SIGKILL)
         os.waitpid(self._living, 0)
-        orphans = FileJournal(self._directory).adopt_orphans()
+        orphans = FileJournal(self._directory, service="").adopt_orphans()
         assert list(orphans) == ["living"], "a sweep has left or taken something"
 
     def _fork(self, function: Work, call: int) -> tuple[int, int]:
@@ -143,7 +143,7 @@ class Machine:
             return pid, reading
         try:
             os.close(_PARENT[1])
-            function(FileJournal(self._directory), Child(writing, call))
+            function(FileJournal(self._directory, service=""), Child(writing, call))
             os._exit(0)
         except BaseException:
             sys.excepthook(*sys.exc_info())

@@ -16,6 +16,7 @@ from firecrawl_interact import (
     AsyncDeleteSession,
     AsyncInMemoryTransport,
     AsyncioTransport,
+    DeleteSession,
     DeletionReceipt,
     FakeService,
     Fault,
@@ -45,24 +46,24 @@ OUTAGES: dict[str, Fault] = {
 @pytest.mark.parametrize("fault", OUTAGES.values(), ids=OUTAGES)
 @pytest.mark.parametrize("what", ["call", "block", "run"])
 @pytest.mark.parametrize(
-    ("delete_many", "transport"),
-    [(many, InMemoryTransport), (many_awaited, AsyncInMemoryTransport)],
+    ("use_case", "transport"),
+    [(DeleteSession, InMemoryTransport), (AsyncDeleteSession, AsyncInMemoryTransport)],
     ids=["blocking", "awaited"],
 )
 def test_an_outage_of_20_seconds_costs_no_session(
-    delete_many: DeleteMany, transport: Callable[[FakeService], object], what: str, fault: Fault
+    use_case: Any, transport: Callable[[FakeService], object], what: str, fault: Fault
 ) -> None:
     service = FakeService()
     session_id = service.open_session()
     service.outage(20, fault)
-    run = delete_many(transport(service))
+    delete_session = use_case(transport(service), "fc-test", random=lambda: 0.5)
     match what:
         case "call":
-            ended(run.delete_session(session_id))
+            ended(delete_session(session_id))
         case "block":
-            play(run.delete_session.on_exit(session_id), list)
+            play(delete_session.on_exit(session_id), list)
         case "run":
-            asyncio.run(listed(run([session_id])))
+            asyncio.run(listed(delete_session.many([session_id])))
     assert service.sessions_left_open == []
 
 
