@@ -76,7 +76,7 @@ def is_refused(transport: core.Transport, asynchronous: core.AsyncTransport) -> 
     fi.DeleteSession(transport)  # type: ignore[call-arg]  # no key is a decision: api_key=None
     fi.DeleteSession(transport, "fc-...", fi.RetryPolicy())  # type: ignore[call-arg]  # by name only
     fi.DeleteSession(transport, None, on_outcome=lambda: None)  # type: ignore[misc,arg-type]  # it is given one
-    fi.DeleteSession(transport, None)(42)  # type: ignore[arg-type]  # an id is a str or a UUID
+    fi.DeleteSession(transport, None)(42)  # type: ignore[call-overload]  # an id is a str or a UUID
     fi.Urllib3Transport(timeout=5)  # type: ignore[call-arg]  # time is the policy's
     receipt = fi.DeletionReceipt(session_id="session-1")
     receipt.attempts = 2  # type: ignore[misc]  # a receipt does not change
