@@ -147,11 +147,12 @@ class AsyncDeleteSession(BaseDeleteSession[AsyncTransport]):
         An ordinary iterator is read on the event loop, and must not block it.
         """
         check_run(session_ids, scrape_ids, concurrency, shutdown_timeout, is_awaited=True)
+        ids: Any = session_ids if scrape_ids is UNSET else scrape_ids  # Any: one is an iterable
         from .runs.async_deletions import AsyncDeletions  # noqa: PLC0415 - as above
 
         return AsyncDeletions(
             self._driver,
-            session_ids if scrape_ids is UNSET else scrape_ids,
+            ids,
             of_scrapes=scrape_ids is not UNSET,
             concurrency=concurrency,
             shutdown_timeout=shutdown_timeout,

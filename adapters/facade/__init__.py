@@ -9,7 +9,7 @@ Each name is imported when it is used.
 import typing as _typing
 
 if _typing.TYPE_CHECKING:  # `as` says that a name is public here.
-    from .adapters import (
+    from firecrawl_interact.adapters import (
         AsyncHttpxTransport as AsyncHttpxTransport,
         AsyncInMemoryTransport as AsyncInMemoryTransport,
         AsyncioTransport as AsyncioTransport,
@@ -34,7 +34,7 @@ if _typing.TYPE_CHECKING:  # `as` says that a name is public here.
         delete_session_for as delete_session_for,
         delete_session_from_environment as delete_session_from_environment,
     )
-    from .core import (
+    from firecrawl_interact.core import (
         AsyncDeleteSession as AsyncDeleteSession,
         AsyncDeletions as AsyncDeletions,
         AsyncOpeningScope as AsyncOpeningScope,
@@ -81,11 +81,12 @@ if _typing.TYPE_CHECKING:  # `as` says that a name is public here.
     )
 
     __version__: str
+    __all__: list[str]
 else:  # A type checker would take any name for one of ours.
-    from .core.lazy_exports import lazy_exports as _lazy_exports
+    from firecrawl_interact.core.lazy_exports import lazy_exports as _lazy_exports
 
     _EXPORTS = {
-        ".adapters": [
+        "firecrawl_interact.adapters": [
             "AsyncioTransport",
             "async_delete_session_for",
             "async_delete_session_from_environment",
@@ -110,7 +111,7 @@ else:  # A type checker would take any name for one of ours.
             "SystemTime",
             "Urllib3Transport",
         ],
-        ".core": [
+        "firecrawl_interact.core": [
             "AsyncDeleteSession",
             "DeleteSession",
             "BadRequestError",

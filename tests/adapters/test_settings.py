@@ -83,7 +83,9 @@ HOSTS = "service.example localhost.example 127.0.0.1.example 128.0.0.1 127.1 0.0
 
 @pytest.mark.parametrize("host", HOSTS.split(" "))
 def test_plain_http_stays_on_this_machine_unless_allowed(host: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(f"plain http to {host}, which exposes the API key")):
+    with pytest.raises(
+        ValueError, match=re.escape(f"plain http to {host}, which exposes the API key")
+    ):
         HttpTransport(f"http://{host}")
     assert HttpTransport(f"http://{host}", allow_plain_http=True).api_url == f"http://{host}"
 

@@ -86,7 +86,7 @@ class Program:
             self.open.add(session_id)
             return session_id
 
-        block: core.AsyncSessionScope[Any]  # Any: either
+        block: core.AsyncSessionScope | core.AsyncOpeningScope[str]
         if opens_after is None:
             self.open.add(session_id)
             block = self.delete_session.on_exit(session_id, retry=self._retry)

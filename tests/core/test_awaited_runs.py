@@ -26,8 +26,7 @@ def is_alone() -> bool:
 @on_virtual_time
 async def test_leaving_a_run_waits_for_an_attempt_at_most(shutdown_timeout: float | None) -> None:
     use_case = many_awaited(AsyncFunctionTransport(after(1, b=1000)))
-    use_case.shutdown_timeout = shutdown_timeout
-    async with use_case(["a", "b"]) as deletions:
+    async with use_case(["a", "b"], shutdown_timeout=shutdown_timeout) as deletions:
         assert (await anext(deletions)).session_id == "a"
     assert now() == 1 + 90 + 1
     assert is_alone()

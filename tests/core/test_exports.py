@@ -40,7 +40,10 @@ def test_type_checkers_read_the_names_that_a_package_exports(package: ModuleType
     )
     imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
     static = {
-        name.asname: f".{node.module}" for node in imports for name in node.names if name.asname
+        name.asname: f"{'.' * node.level}{node.module}"
+        for node in imports
+        for name in node.names
+        if name.asname
     }
     exports = {name: module for module, names in package._EXPORTS.items() for name in names}
     assert static == exports
