@@ -136,9 +136,9 @@ class Operation:
     """What one delete knows: its session, and a call, or another one if that is interrupted."""
 
     def __init__(self, session_id: str, retry: RetryPolicy) -> None:
-        self.session_id = session_id
-        self.retry = retry
-        self.opening = 0.0  # seconds in which Firecrawl may still be opening the session
+        self.session_id: str = session_id
+        self.retry: RetryPolicy = retry
+        self.opening: float = 0.0  # seconds in which Firecrawl may still be opening the session
         self.attempts: int = 0  # how many requests were sent
         self.outcome: Outcome | None = None  # None until it is known
         self.deleted_by_close: Awaitable[None] | None = None  # the task, if `close` deletes it

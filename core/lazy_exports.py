@@ -1,6 +1,5 @@
 """Exports of a package that are imported when they are used (PEP 562)."""
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 
@@ -20,7 +19,7 @@ def lazy_exports(
         if name not in module_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value: object = getattr(import_module(module_of[name], package), name)
-        setattr(sys.modules[package], name, value)
+        setattr(import_module(package), name, value)
         return value
 
     return get_attribute, lambda: sorted(module_of)

@@ -6,6 +6,7 @@ driver of your own needs besides is in `firecrawl_interact.core`.
 Each name is imported when it is used.
 """
 
+import contextlib as _contextlib
 import typing as _typing
 
 if _typing.TYPE_CHECKING:  # `as` says that a name is public here.
@@ -166,5 +167,6 @@ else:  # A type checker would take any name for one of ours.
         if name == "__version__":
             from importlib import metadata  # noqa: PLC0415 - it takes 20 ms
 
-            return metadata.version("firecrawl-interact")
+            with _contextlib.suppress(metadata.PackageNotFoundError):  # A frozen program has none.
+                return metadata.version("firecrawl-interact")
         return _get_export(name)
