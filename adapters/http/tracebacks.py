@@ -29,7 +29,9 @@ def drop_frames(error: BaseException, handled: BaseException | None) -> None:
     """
     has_failed = type(error).__module__.partition(".")[0] in _HTTP_LIBRARIES
     link: BaseException | None = error
-    while link is not None and link is not handled:
+    seen = {id(handled)}
+    while link is not None and id(link) not in seen:  # A chain can be a circle.
+        seen.add(id(link))
         link.__traceback__ = None if has_failed else _frames_of_program(link.__traceback__)
         link = link.__cause__ or link.__context__
 
