@@ -33,12 +33,21 @@ from .headers import RequestHeaders
 from .log import DEBUG, INFO, WARNING, log
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
-from .session_id import checked_session_id
+from .session_id import checked_session_id, is_scrape
 from .transport import ConnectionLostError, Request, Response, TransportError
 
 # How long Firecrawl may take to open a session, in seconds: it makes the browser and loads the
 # scrape's page first, also if the client of `interact` has left.
 LONGEST_OPENING = 60.0
+# A program's own mistakes: `interact` did not raise them.
+_MISTAKES = (
+    AttributeError,
+    NameError,
+    TypeError,
+    LookupError,
+    ImportError,
+    AssertionError,
+)
 _LONGEST_JITTER = 2.0  # seconds that a call waits longer than a 429 asks
 _LONGEST_ASKED = 60.0  # seconds that any other response may ask for
 
@@ -53,6 +62,19 @@ def wait_asked_by(error: DeleteSessionError, seconds_left: float) -> float:
     if isinstance(error, RateLimitError):
         return asked
     return min(asked, _LONGEST_ASKED, seconds_left / 2)
+
+
+def opening_after(session_id: str, raised: BaseException | None) -> float:
+    """Return the seconds in which Firecrawl may still be opening the session of a block.
+
+    The block of a scrape raised, so its `interact` may have been interrupted, unless the exception
+    is Firecrawl's answer to it (a status from 400 to 499) or a mistake of the program. After a
+    gateway's 5xx the opening goes on. None: the block is interrupted now.
+    """
+    status = getattr(raised, "status_code", None)
+    is_answer = isinstance(status, int) and 400 <= status < 500
+    is_over = is_answer or isinstance(raised, _MISTAKES)
+    return LONGEST_OPENING if is_scrape(session_id) and not is_over else 0.0
 
 
 class Call:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 import msgspec
 
 from .arguments import check_callback, check_function, check_methods, check_type
-from .call import LONGEST_OPENING, Call
+from .call import Call, opening_after
 from .errors import (
     InvalidSessionIdError,
     Outcome,
@@ -28,35 +28,11 @@ from .journal import Recorder
 from .log import ERROR, WARNING, log
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
-from .session_id import checked_session_id, is_scrape
+from .session_id import checked_session_id
 from .transport import AsyncTransport, Request, Transport, TransportError, api_url_of
 
 T = TypeVar("T")
 TransportT = TypeVar("TransportT", Transport, AsyncTransport)
-
-
-# A program's own mistakes: `interact` did not raise them.
-_MISTAKES = (
-    AttributeError,
-    NameError,
-    TypeError,
-    LookupError,
-    ImportError,
-    AssertionError,
-)
-
-
-def opening_after(session_id: str, raised: BaseException | None) -> float:
-    """Return the seconds in which Firecrawl may still be opening the session of a block.
-
-    The block of a scrape raised, so its `interact` may have been interrupted, unless the exception
-    is Firecrawl's answer to it (a status from 400 to 499) or a mistake of the program. After a
-    gateway's 5xx the opening goes on. None: the block is interrupted now.
-    """
-    status = getattr(raised, "status_code", None)
-    is_answer = isinstance(status, int) and 400 <= status < 500
-    is_over = is_answer or isinstance(raised, _MISTAKES)
-    return LONGEST_OPENING if is_scrape(session_id) and not is_over else 0.0
 
 
 def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
