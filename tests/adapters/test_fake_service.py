@@ -156,6 +156,31 @@ def test_a_delete_by_scrape_ends_one_session_of_it_that_is_open_or_repeats_a_rec
     assert service.sessions_left_open == [other]
 
 
+def test_a_session_that_is_being_opened_is_not_found_but_left() -> None:
+    service = FakeService(opens_in=5)
+    of_scrape, by_id = str(uuid.uuid4()), service.open_session(opens_in=5)
+    send(service, f"/v2/scrape/{of_scrape}/interact", method="POST")
+    for status in (404, 200):
+        assert (stop(service, of_scrape).status, delete(service, by_id).status) == (status, status)
+        assert len(service.sessions_left_open) == (2 if status == 404 else 0)
+        service.advance(5)
+
+
+def test_a_second_request_meanwhile_opens_another_session_of_the_scrape() -> None:
+    service, path = FakeService(opens_in=5), f"/v2/scrape/{uuid.uuid4()}/interact"
+    request = Request("POST", path, {})
+    for seconds, left in ((5, 1), (5, 2), (0, 2)):
+        assert service.seconds_to_respond(request) == seconds
+        send(service, path, method="POST")
+        assert len(service.sessions_left_open) == left
+        service.advance(3)
+
+
+def test_a_scrape_has_an_id() -> None:
+    scraped = content(send(FakeService(), "/v2/scrape", method="POST"))
+    uuid.UUID(scraped["data"]["metadata"]["scrapeId"])
+
+
 # --- faults ----------------------------------------------------------------------------------
 
 
