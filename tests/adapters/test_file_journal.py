@@ -5,13 +5,20 @@ import os
 import re
 import stat
 import sys
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given, strategies as st
 
-from firecrawl_interact import FileJournal, JournalError
+from firecrawl_interact import (
+    DeleteSession,
+    FakeService,
+    FileJournal,
+    InMemoryTransport,
+    JournalError,
+)
 from firecrawl_interact.adapters.conformance.harness import unless_windows
 from firecrawl_interact.adapters.journals.file import _file_name, _session_id
 
@@ -35,6 +42,41 @@ def adopted(directory: Path) -> list[str]:
     """What a sweeper gets that lives for a moment."""
     with FileJournal(directory, service="https://a") as journal:
         return sorted(journal.adopt_orphans())
+
+
+# --- sessions that may still be opening ---
+
+
+def swept(service: FakeService, directory: Path) -> list[str]:
+    """Sweep, and return what was asked for."""
+    with FileJournal(directory, service="in memory") as journal:
+        delete_session = DeleteSession(InMemoryTransport(service), "fc-test", journal=journal)
+        return sorted(one.session_id for one in delete_session.many(journal.adopt_orphans()))
+
+
+def test_a_session_that_was_opening_at_a_kill_is_deleted_by_the_next_sweep(tmp_path: Path) -> None:
+    service, scrape_id = FakeService(), str(uuid.uuid4())
+    with FileJournal(tmp_path, service="in memory") as journal:
+        journal.opened(f"scrape:{scrape_id}")
+    service.open_session(scrape_id=scrape_id, opens_in=5)
+    assert swept(service, tmp_path) == [f"scrape:{scrape_id}"]
+    assert service.sessions_left_open != []
+    service.advance(5)
+    assert swept(service, tmp_path) == [f"scrape:{scrape_id}"]
+    assert (service.sessions_left_open, swept(service, tmp_path)) == ([], [])
+
+
+def test_a_scrape_without_a_session_is_forgotten_after_a_minute(tmp_path: Path) -> None:
+    scrape, session = f"scrape:{uuid.uuid4()}", str(uuid.uuid4())
+    with FileJournal(tmp_path, service="in memory") as journal:
+        for session_id in (scrape, session):
+            journal.opened(session_id)
+    assert swept(FakeService(), tmp_path) == sorted([scrape, session])
+    assert swept(FakeService(), tmp_path) == [scrape]
+    [record] = tmp_path.glob("*/*/*")
+    a_minute_ago = record.stat().st_mtime - 60
+    os.utime(record, (a_minute_ago, a_minute_ago))
+    assert [swept(FakeService(), tmp_path) for _ in range(2)] == [[scrape], []]
 
 
 # --- what is on the disk -------------------------------------------------------------------------
