@@ -3,7 +3,9 @@
 import asyncio
 import contextvars
 import logging
+import threading
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import anyio
 import pytest
@@ -122,6 +124,21 @@ def test_a_run_in_a_generator_that_was_left_tells_each_outcome_as_the_loop_ends(
     use_case = many_awaited(AsyncFunctionTransport(after(1, b=10)), on_outcome=told.append)
     virtual_time.run(main())
     assert [outcome.session_fate.name for outcome in told] == ["GONE", "UNKNOWN"]
+
+
+def test_the_journal_forgets_as_many_sessions_at_a_time_as_requests_are_in_flight() -> None:
+    together, most = threading.Barrier(4), [0, 0]
+
+    def forget(_: str) -> None:
+        most[0] += 1
+        most[1] = max(most)
+        together.wait(60)
+        most[0] -= 1
+
+    journal = SimpleNamespace(opened=print, gone=forget)
+    use_case = many_awaited(AsyncFunctionTransport(), concurrency=4, journal=journal)
+    outcomes = asyncio.run(listed(use_case(list("abcdefgh"))))
+    assert (len(outcomes), most[1]) == (8, 4)
 
 
 @pytest.mark.parametrize(("is_closed", "ids"), [(False, ["a", "b"]), (True, ["a"])])

@@ -59,7 +59,32 @@ def test_what_cannot_be_closed_sends_all_the_same(use_case: UseCase, transport: 
     play(delete_session.on_exit(SESSION_ID), list)
 
 
+def test_a_replaced_one_closes_a_journal_of_its_own_and_nothing_else(use_case: UseCase) -> None:
+    transport, shared, its_own = ScriptedTransport(), Mock(), Mock()
+    first = use_case(transport, API_KEY, journal=shared)
+    for replaced in (first.replace(on_outcome=print), first.replace(journal=shared)):
+        play(replaced, list)
+    play(first.replace(journal=its_own).replace(on_outcome=print), list)
+    assert (transport.closed, shared.close.call_count, its_own.close.call_count) == (0, 0, 0)
+    play(first.replace(journal=its_own), list)
+    assert (transport.closed, shared.close.call_count, its_own.close.call_count) == (0, 0, 1)
+
+
 # What it waits for
+
+
+@on_virtual_time
+async def test_a_replaced_one_ends_its_own_blocks_alone() -> None:
+    program, other = Program(), Program()
+    other.delete_session = program.delete_session.replace(on_outcome=other.told.append)
+    blocks = [asyncio.create_task(one.hold(3600)) for one in (program, other)]
+    await asyncio.sleep(1)
+    await other.delete_session.aclose()
+    assert (len(program.told), len(other.told), program.is_closed) == (0, 1, False)
+    for block in blocks:
+        block.cancel()
+    await asyncio.wait(blocks)
+    assert (len(program.told), len(other.told)) == (1, 1)
 
 
 @on_virtual_time

@@ -59,6 +59,13 @@ def test_an_outage_in_which_each_id_was_tried_is_raised_too(way: type[Way]) -> N
     assert last == "the run ends: nothing was deleted for 240 s (no connection)"
 
 
+def test_a_run_holds_at_most_1000_ids_that_have_not_ended(way: type[Way]) -> None:
+    weather = Weather(seconds=[0.2], outages=[Outage(0, math.inf, k.NO_CONNECTION)])
+    retry = RetryPolicy(deadline=1_000)
+    watch = play(Scenario(ids=ids(3_000), weather=weather, retry=retry), way)
+    assert len(watch.taken) == 1_000
+
+
 @pytest.mark.parametrize("kind", k.PAGES)
 def test_pages_alone_from_the_start_end_a_run_after_30_s(kind: k.Kind, way: type[Way]) -> None:
     watch = run_through(Outage(0, math.inf, kind), 1_000, way)

@@ -17,6 +17,7 @@ import pytest
 
 from firecrawl_interact.core import (
     ConnectionLostError,
+    DeletionReceipt,
     Deletions,
     NotTriedError,
     Outcome,
@@ -98,6 +99,31 @@ def test_as_many_requests_are_in_flight_as_threads_can_start(
         (SessionFate.GONE, 1)
     }
     assert len(outcomes) == 200
+
+
+def test_as_many_are_in_flight_as_before_once_threads_can_start_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Thread(threading.Thread):
+        def start(self) -> None:
+            starts.append(self)
+            if 2 <= len(starts) < 5:
+                raise RuntimeError("can't start new thread")
+            super().start()
+
+    def respond(session_id: str) -> Response:
+        if session_id in late:
+            together.wait(LONG)
+        return DESTROYED
+
+    starts, together, late = (
+        list[threading.Thread](),
+        threading.Barrier(4),
+        {*map(str, range(20, 24))},
+    )
+    monkeypatch.setattr(threading, "Thread", Thread)
+    outcomes = list(many(FunctionTransport(respond), concurrency=4)(map(str, range(24))))
+    assert {(type(one), one.attempts) for one in outcomes} == {(DeletionReceipt, 1)}
 
 
 def test_a_run_without_any_thread_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,6 +133,32 @@ atexit.register(lambda: asyncio.run(clean_up()))
 """
 
 
+LATE = """
+from firecrawl_interact import DeleteSession, FakeService, InMemoryTransport
+
+service = FakeService()
+session_ids = [service.open_session() for _ in range(2)]
+delete_session = DeleteSession(InMemoryTransport(service), "fc-test", on_outcome=print)
+
+class Browser:
+    def __del__(self, delete_session=delete_session):
+        delete_session(session_ids[0])
+
+def use():
+    with delete_session.on_exit(session_ids[1]):
+        yield
+
+browser, used = Browser(), use()
+next(used)
+"""
+
+
+def test_a_global_may_delete_its_session_when_python_ends() -> None:
+    command = [sys.executable, "-c", LATE]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.stdout.count("DeletionReceipt("), ended.stderr) == (2, "")
+
+
 @pytest.mark.skipif(
     (3, 12) <= sys.version_info < (3, 12, 3), reason="Python 3.12.0 to 3.12.2 starts no thread then"
 )
