@@ -3,6 +3,7 @@
 Neither is imported here, because a program that has a client has its package.
 """
 
+import re
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -26,19 +27,15 @@ ClientT = TypeVar("ClientT")
 _CONNECT_TIMEOUT = 10  # seconds, as of the other transports
 
 
-class _KeptConnectionError(Exception):
-    """The client chose a connection that was used before. Nothing was sent over it."""
-
-
 class _Steps:
     """How far a request is, if the client's transport reports that (the extension `trace`)."""
 
-    is_connecting = False  # or has a connection of its own
+    is_connecting = False  # Otherwise it may go over a kept connection.
     is_verified = True
     is_sent = False  # or part of it
 
     def note(self, event: str, info: dict[str, Any]) -> None:  # Any: as httpcore has it
-        """Take note of a step, and refuse to send what may get a wrong fate."""
+        """Take note of a step. Refuse to send what must not be sent."""
         match event.split("."):
             case [_, "connect_tcp" | "connect_unix_socket", "started"]:
                 self.is_connecting = True
@@ -47,8 +44,6 @@ class _Steps:
             case ["http2", "send_request_headers", "started"]:
                 raise _not_sent("the client uses HTTP/2. Pass one with http2=False")
             case [_, "send_request_headers", "started"] if info["request"].method != b"CONNECT":
-                if not self.is_connecting:  # Surplus bytes in it would be taken for our response.
-                    raise _KeptConnectionError
                 if not self.is_verified:
                     raise _not_sent("the client does not verify certificates")
                 if self.is_sent:
@@ -81,12 +76,8 @@ class _HttpxTransport(Generic[ClientT]):
             raise TypeError(f"{what}. {advice}")
         self._package: Any = packages[0]  # Any: either module
         self._client: Any = client  # Any: of either
-        self._api_url = parse_api_url(api_url, allow_plain_http=allow_plain_http)
-
-    @property
-    def api_url(self) -> str:
-        """The API URL. Pass it to a journal as `service`."""
-        return str(self._api_url)
+        #: the API URL
+        self.api_url: str = str(parse_api_url(api_url, allow_plain_http=allow_plain_http))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.api_url!r}, client={type(self._client).__name__})"
@@ -109,35 +100,31 @@ class _HttpxTransport(Generic[ClientT]):
             of_httpx = self._package.HTTPError | self._package.StreamError | OSError
             if not isinstance(error, of_httpx):
                 raise
-            failure = self._failure(error, steps, handled)
-            raise failure from (None if steps.is_sent else error)
+            raise self._failure(error, steps) from (None if steps.is_sent else error)
         return port.Response(response.status_code, headers, body)
 
     async def _begin(self, request: port.Request, timeout: float, steps: _Steps) -> Any:
-        """Send a request over a new connection. Any: the response, of the package."""
+        """Send a request, without what the client adds to its own. Any: an httpx response."""
         if self._client.is_closed:
             raise _not_sent("the client is closed")
         # The client closes what it cannot connect to, if its own time ends first.
         connect = min(0.9 * timeout, _CONNECT_TIMEOUT)
-        sent = self._package.Request(  # without what the client adds to its own
+        sent = self._package.Request(
             request.method,
-            f"{self._api_url}{request.path}",
+            f"{self.api_url}{request.path}",
             headers={"User-Agent": "firecrawl-interact", **request.headers, "Connection": "close"},
             extensions={
                 "timeout": {"connect": connect, "pool": connect, "read": timeout, "write": timeout},
                 "trace": steps.note_awaited if self._is_awaited else steps.note,
             },
         )
-        while True:
-            try:
-                response = self._client.send(sent, stream=True, auth=None, follow_redirects=False)
-                return await response if self._is_awaited else response
-            except _KeptConnectionError:  # The client closes it, and takes the next one.
-                continue
-            except self._package.HTTPStatusError as error:  # of a hook: here, a status is data
-                return error.response
+        try:
+            response = self._client.send(sent, stream=True, auth=None, follow_redirects=False)
+            return await response if self._is_awaited else response
+        except self._package.HTTPStatusError as error:  # of a hook: here, a status is data
+            return error.response
 
-    async def _read(self, response: Any, deadline: float) -> bytes:  # Any: of the package
+    async def _read(self, response: Any, deadline: float) -> bytes:  # Any: as above
         if response.is_stream_consumed:  # by a hook or a mock
             return bytes(response.content)
         if response.is_closed:  # because a hook raised
@@ -151,34 +138,32 @@ class _HttpxTransport(Generic[ClientT]):
                 raise port.BadResponseError(f"more than {port.MAX_BODY_BYTES} bytes in the body")
         return body
 
-    def _failure(
-        self, error: Exception, steps: _Steps, handled: BaseException | None
-    ) -> port.TransportError:
+    def _failure(self, error: Exception, steps: _Steps) -> port.TransportError:
         """Return what an error of the package means."""
-        certain = self._package.PoolTimeout | self._package.UnsupportedProtocol
+        package = self._package
+        if isinstance(error, package.ProxyError) and re.match(r"4(?!08|29)\d\d\b", str(error)):
+            return _not_sent(f"the proxy refused the tunnel: {str(error)[:3]}")
+        certain = package.PoolTimeout | package.UnsupportedProtocol
         if not steps.is_sent and (steps.is_connecting or isinstance(error, certain)):
-            reason: Exception = ConnectionError(type(error).__name__)
-            link: BaseException | None = error
-            while link is not None and link is not handled:
-                if isinstance(link, OSError):  # of the system, or of TLS
-                    reason = link
-                link = link.__cause__ or link.__context__
-            return http.connect_error(f"{self._api_url.host}:{self._api_url.port}", reason)
-        late = self._package.TimeoutException | TimeoutError
-        kind = port.TimedOutError if isinstance(error, late) else port.ConnectionLostError
+            # httpx raises it from an error of httpcore, and that from one of the system or of TLS.
+            reason = getattr(error.__cause__, "__context__", None) or error
+            return http.connect_error(self.api_url, reason)
         # The text of the error may quote the response, and so the key.
-        return kind(f"no whole response: {type(error).__name__} of {self._package.__name__}")
+        text = f"no whole response: {type(error).__name__} of {package.__name__}"
+        if isinstance(error, package.TimeoutException | TimeoutError):
+            return port.TimedOutError(text)
+        return port.ConnectionLostError(text, stale=steps.is_sent and not steps.is_connecting)
 
 
 class HttpxTransport(_HttpxTransport["httpx2.Client | httpx.Client"], SystemTime):
     """A blocking `Transport` over a `Client` of httpx2 or httpx, which it never closes.
 
-    The client's proxies, certificates, `event_hooks` and instrumentation hold. Its `base_url`,
-    cookies, `auth`, headers, `params`, timeouts and redirects do not, but it keeps the cookies that
-    Firecrawl sets. `timeout` holds for each read of a response's head, and AsyncHttpxTransport's
-    for the whole exchange. Each request has a connection of its own, over HTTP/1.1. Threads can
-    share it. It cannot be pickled, because a client cannot. `api_url` and `allow_plain_http` are
-    those of `Urllib3Transport`.
+    The client's pool, proxies, certificates, `event_hooks` and instrumentation hold. Its
+    `base_url`, cookies, `auth`, headers, `params`, timeouts and redirects do not, but it keeps the
+    cookies that Firecrawl sets. The connection that carried a request is closed afterwards.
+    `timeout` holds for each read of a response's head, and AsyncHttpxTransport's for the whole
+    exchange, over HTTP/1.1. Threads can share it. It cannot be pickled, because a client cannot.
+    `api_url` and `allow_plain_http` are those of `Urllib3Transport`.
     """
 
     _is_awaited = False

