@@ -122,7 +122,7 @@ def test_the_id_of_a_scrape_without_its_keyword_is_warned_of() -> None:
             pass
         with delete_session.on_exit(scrape_id=SCRAPE_ID):
             pass
-    assert [record.getMessage().endswith("pass scrape_id=.") for record in records] == [True]
+    assert [record.getMessage().endswith("as scrape_ids=.") for record in records] == [True]
 
 
 def test_a_run_of_scrapes_deletes_their_sessions() -> None:

@@ -51,7 +51,7 @@ def failures(secret: str) -> Iterator[core.Response | core.TransportError]:
             yield response(status, {"error": "no"}, {"x-request-id": said, "x-key": said})
             yield response(status, {"detail": said})
             yield core.Response(status, {}, f"<html>{said}</html>".encode())
-            yield core.Response(status, {}, json.dumps([said]).replace("/", "\\/").encode())
+            yield core.Response(status, {}, json.dumps([said]).encode())
             yield core.Response(status, {}, f"{'x' * 90}{said}".encode())
             yield core.Response(status, {}, b"\xff" + said.encode() + b"\xff")
     yield core.ConnectFailedError("refused", transient=False)
