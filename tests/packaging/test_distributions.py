@@ -99,7 +99,7 @@ def test_a_release_leads_to_the_repository_that_it_is_made_in(tmp_path: Path) ->
     subprocess.run([sys.executable, tmp_path / ".ci" / "absolute_links.py", "a/fork"], check=True)
     links = re.findall(r"(?<=\]\()[^)]+", (tmp_path / "README.md").read_text("utf-8"))
     assert "https://github.com/a/fork/blob/main/SECURITY.md" in links
-    assert "https://github.com/a/fork/raw/main/docs/pictures/lifetime.svg" in links
+    assert "https://github.com/a/fork/raw/main/docs/pictures/demo.svg" in links
     assert not [link for link in links if not link.startswith("https://")]
     urls = tomllib.loads((tmp_path / "pyproject.toml").read_text("utf-8"))["project"]["urls"]
     assert urls["Source"] == "https://github.com/a/fork"

@@ -90,7 +90,7 @@ def test_it_opens_and_ends_the_session_of_a_scrape_blocking_and_awaited(
     assert client.interact(scrape_id, code="1").stdout == "done"  # in another session
 
 
-# What it makes of failures: the rows of the README
+# What it makes of failures
 
 FAILURE = {"success": False, "error": "No."}
 
