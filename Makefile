@@ -64,6 +64,7 @@ check: $(VENV)/.docs
 	MYPYPATH=$(VENV)/tree mypy $(TREE) docs tests || status=1; \
 	pyright --verifytypes firecrawl_interact --ignoreexternal >$(VENV)/types.txt \
 		|| { cat $(VENV)/types.txt; status=1; }; \
+	pyright tests/typing/mistakes.py >$(VENV)/types.txt || { cat $(VENV)/types.txt; status=1; }; \
 	exit $$status
 
 docs: $(VENV)/.docs

@@ -288,7 +288,7 @@ def test_a_block_that_is_not_entered_says_by_what(use_case: UseCase) -> None:
 
 
 def test_a_block_that_is_never_entered_warns_where_it_was_forgotten(use_case: UseCase) -> None:
-    says = rf"A block was never begun: \w*SessionScope\('{SESSION_ID}', "
+    says = rf"This block was never entered: \w*SessionScope\('{SESSION_ID}', "
     with pytest.warns(RuntimeWarning, match=says) as warned:
         use_case(ScriptedTransport(), API_KEY).on_exit(SESSION_ID)
     assert [warning.filename for warning in warned] == [__file__]
