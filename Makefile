@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX = $(abspath $(VENV))/bytecode
 .NOTPARALLEL:
-.PHONY: help demo test test-all test-windows check docs pictures pace live benchmark dist
+.PHONY: help demo test test-all test-windows check docs pictures pace live benchmark mutants dist
 
 help:
 	@echo "make demo       delete sessions of a fake of Firecrawl while things go wrong, in half a minute"
@@ -25,6 +25,7 @@ help:
 	@echo "make pace       play lists against the rules of a run, beside the committed figures; WRITE=1 writes new ones"
 	@echo "make live       compare the real service with docs/service.md; it asks before it sends anything"
 	@echo "make benchmark  measure"
+	@echo "make mutants    break what decides, line by line, and show what no test sees"
 	@echo "make dist       build what is published, into dist"
 	@echo "Another Python: make test PYTHON=python3.12 VENV=.make-3.12"
 
@@ -78,6 +79,15 @@ pace: $(VENV)/.dev
 
 live: $(VENV)/.dev
 	@SCRAPE=$(SCRAPE) $(BIN)/python -m tests.live
+
+# It changes the files in place, one line at a time, so commit before. It takes hours.
+MUTANTS = $(VENV)/mutants.sqlite
+mutants: $(VENV)/.dev
+	@$(INSTALL) --group mutants
+	@rm -f $(MUTANTS)
+	@PATH="$(abspath $(BIN)):$$PATH"; cosmic-ray init tests/mutants.toml $(MUTANTS) \
+		&& cosmic-ray exec tests/mutants.toml $(MUTANTS) \
+		&& cr-report $(MUTANTS) --show-diff --surviving-only
 
 benchmark: $(VENV)/.dev
 	@$(BIN)/python -m tests.benchmarks
