@@ -8,10 +8,8 @@ has done everything when its coroutines return, so that `run_sync` can run them 
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
-
-import msgspec
 
 from .arguments import check_callback, check_function, check_methods, check_type
 from .call import Call, opening_after
@@ -132,7 +130,8 @@ class Operation:
         return self.outcome
 
 
-class Driver(msgspec.Struct, Generic[TransportT], frozen=True):
+@dataclass(frozen=True)
+class Driver(Generic[TransportT]):
     """Drives calls, and tells the callback, the log and the journal of their outcomes."""
 
     runtime: Runtime
