@@ -97,7 +97,7 @@ class ExchangeTests(TransportHarness):
         compare("requests where the redirect points", len(elsewhere.requests), 0)
         compare("requests for one call", len(server.requests), 1)
 
-    def test_names_of_headers_are_in_lower_case_and_lines_of_one_are_joined(self) -> None:
+    def test_header_names_are_lower_case_and_lines_joined(self) -> None:
         head = b"X-TWO: a\r\nx-Empty:\r\nX-Two:  b\t\r\nContent-Length: 2\r\n\r\n{}"
         _, driver = self.start(sends(faults.OK + head))
         expected = {"x-two": "a, b", "x-empty": "", "content-length": "2"}

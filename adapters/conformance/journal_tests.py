@@ -24,12 +24,12 @@ class OwnershipTests(JournalHarness):
 
     __test__ = False
 
-    def test_a_closed_journals_sessions_are_orphans_that_are_listed_and_then_adopted(self) -> None:
+    def test_a_closed_journals_sessions_are_orphans(self) -> None:
         self.leave("one", "two")
         self.new().orphans()  # which changes nothing
         self.expect("one", "two")
 
-    def test_a_living_journals_session_is_no_orphan_however_long_it_is_open(self) -> None:
+    def test_a_living_journals_session_is_no_orphan(self) -> None:
         """A sweep would delete a session in use."""
         self.new().opened("one")
         self.expect()
@@ -88,7 +88,7 @@ class OwnershipTests(JournalHarness):
         sweeper.close()
         self.expect("two")
 
-    def test_a_sweep_that_is_left_half_way_loses_nothing_and_shares_nothing(self) -> None:
+    def test_a_sweep_left_half_way_loses_nothing(self) -> None:
         ids = [f"session-{number}" for number in range(6)]
         self.leave(*ids)
         sweeper, other = self.new(), self.new()
@@ -117,7 +117,7 @@ class OwnershipTests(JournalHarness):
             one, other = threads.map(sweep, (self.new(), self.new()))
         require_orphans(one + other, ids)
 
-    def test_every_id_that_can_be_sent_is_kept_as_it_is_and_any_other_is_refused(self) -> None:
+    def test_valid_ids_are_kept_as_they_are_and_others_refused(self) -> None:
         journal = self.new()
         for impossible in ("", ".", "..", "a/b", "a b", "a%b", "x" * 121, "\0", "scrape:"):
             with pytest.raises(InvalidSessionIdError):
@@ -126,7 +126,7 @@ class OwnershipTests(JournalHarness):
         self.leave(*ids)
         self.expect(*ids)
 
-    def test_the_id_of_a_scrape_is_recorded_as_any_other_and_a_living_owner_keeps_it(self) -> None:
+    def test_a_scrape_is_recorded_like_a_session(self) -> None:
         """`scrape:` and an id stand for the session of a scrape. A block records it first."""
         ids = ["scrape:" + "X" * 120, "scrape:0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57"]
         self.leave(*ids)

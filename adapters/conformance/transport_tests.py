@@ -43,9 +43,7 @@ class ConnectionTests(TransportHarness):
         server.listen()
         driver.works(server)
 
-    def test_a_connect_that_hangs_was_not_sent_however_many_addresses_there_are(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_connect_that_hangs_was_not_sent(self, monkeypatch: pytest.MonkeyPatch) -> None:
         server = self.serve(listening=False)
         kind = socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, ""
         addresses = [(*kind, ("127.0.0.1", server.port))] * 8
@@ -120,7 +118,7 @@ class ConnectionTests(TransportHarness):
         passed = driver.transport.monotonic() - began
         require(passed > 0.045, f"in a sleep of 0.05 s its clock advanced by {passed:.3f} s")
 
-    def test_an_interruption_passes_and_its_response_never_reaches_the_next_call(self) -> None:
+    def test_an_interruption_passes_and_its_response_is_dropped(self) -> None:
         """Ctrl-C, or a task that is cancelled, while the response is awaited."""
 
         def interrupts(connection: Connection) -> None:

@@ -205,7 +205,7 @@ class Memory(InMemoryTransport):
         (Memory, "", "https://api.firecrawl.dev"),
     ],
 )
-def test_a_transport_of_ones_own_takes_the_key_and_the_journal_of_the_environment(
+def test_a_given_transport_gets_the_environments_key_and_journal(
     variables: SetVariables,
     tmp_path: Path,
     transport_class: type[InMemoryTransport],

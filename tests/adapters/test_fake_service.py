@@ -80,7 +80,7 @@ def test_a_key_must_be_known_and_a_session_its_teams_own(
         "DELETE /V2/BROWSER/{}/",
     ],
 )
-def test_routes_and_ids_have_many_spellings_and_without_keys_any_will_do(route: str) -> None:
+def test_routes_and_ids_have_many_spellings(route: str) -> None:
     service = FakeService([])
     service.open_session(KNOWN, scrape_id=KNOWN)
     method, _, path = route.format("550E8400%2De29b41d4a716446655440000").partition(" ")
@@ -119,7 +119,7 @@ def test_anything_else_is_a_page_that_comes_before_key_and_rate_limit(route: str
         (False, 600, 615, 20, True),
     ],
 )
-def test_a_session_ends_by_a_delete_or_by_itself_and_is_billed_for_the_time_begun(
+def test_a_session_is_billed_until_a_delete_or_its_expiry(
     prompt_used: bool, ttl: float, seconds: float, credits_billed: int, is_settled: bool
 ) -> None:
     service = FakeService()
@@ -142,7 +142,7 @@ def stop(service: FakeService, scrape_id: str, api_key: str = "fc-test") -> Resp
     return send(service, path, authorization=f"Bearer {api_key}")
 
 
-def test_a_delete_by_scrape_ends_one_session_of_it_that_is_open_or_repeats_a_receipt() -> None:
+def test_a_delete_by_scrape_ends_one_open_session_of_it() -> None:
     service = FakeService(["fc-test", "fc-other"])
     scrape_id = str(uuid.uuid4())
     sessions = [service.open_session(scrape_id=scrape_id) for _ in range(2)]
@@ -166,7 +166,7 @@ def test_a_session_that_is_being_opened_is_not_found_but_left() -> None:
         service.advance(5)
 
 
-def test_a_second_request_meanwhile_opens_another_session_of_the_scrape() -> None:
+def test_a_second_interact_meanwhile_opens_another_session() -> None:
     service, path = FakeService(opens_in=5), f"/v2/scrape/{uuid.uuid4()}/interact"
     request = Request("POST", path, {})
     for seconds, left in ((5, 1), (5, 2), (0, 2)):
@@ -188,7 +188,7 @@ def statuses(service: FakeService, requests: int) -> list[int]:
     return [delete(service, UNKNOWN).status for _ in range(requests)]
 
 
-def test_a_fault_meets_one_request_of_any_session_or_of_one_also_by_its_scrape() -> None:
+def test_a_fault_meets_one_request_of_any_session_or_of_one() -> None:
     service = FakeService()
     session_id, other = service.open_session(), service.open_session()
     scrape_id = str(uuid.uuid4())
@@ -209,7 +209,7 @@ def test_a_fault_meets_one_request_of_any_session_or_of_one_also_by_its_scrape()
         (Reply(200, json=None, headers={"Content-Type": "x"}), {"content-type": "x"}, b"null"),
     ],
 )
-def test_a_reply_comes_as_given_before_every_rule_and_keeps_the_service_from_acting(
+def test_a_reply_comes_as_given_and_nothing_is_deleted(
     reply: Reply, headers: dict[str, str], body: bytes
 ) -> None:
     service = FakeService(rate_limit=1)
@@ -222,7 +222,7 @@ def test_a_reply_comes_as_given_before_every_rule_and_keeps_the_service_from_act
     assert delete(service, session_id).status == 200
 
 
-def test_an_outage_meets_every_request_for_so_many_seconds_of_the_services_clock() -> None:
+def test_an_outage_lasts_by_the_fakes_clock() -> None:
     service = FakeService()
     service.advance(100)
     session_id = service.open_session()
@@ -237,7 +237,7 @@ def test_an_outage_meets_every_request_for_so_many_seconds_of_the_services_clock
     assert delete(service, session_id).status == 200
 
 
-def test_an_outage_leaves_queue_and_rate_limit_as_they_are_and_may_be_endless() -> None:
+def test_an_outage_leaves_queue_and_rate_limit_as_they_are() -> None:
     service = FakeService(rate_limit=1)
     service.queue(Reply(502), Reply(500))
     service.queue(Reply(504))
@@ -265,7 +265,7 @@ def text_of(consumed: int, wait: int) -> str:
     )
 
 
-def test_the_services_own_counts_what_fails_and_refuses_what_is_more_in_its_own_words() -> None:
+def test_the_rate_limit_counts_failed_requests_too() -> None:
     service = FakeService(["fc-test", "fc-other"], rate_limit=2)
     service.advance(7 * 86_400)
     session_id = service.open_session()
@@ -290,7 +290,7 @@ def test_the_wait_is_whole_seconds_and_long_enough(seconds_left: float, wait: in
     assert delete(service, UNKNOWN).headers["retry-after"] == str(wait)
 
 
-def test_an_older_service_names_the_wait_in_its_text_alone_and_rounds_it_down() -> None:
+def test_an_older_429_names_the_wait_in_its_text_alone() -> None:
     service = FakeService(rate_limit=0, sends_retry_after=False)
     service.advance(7 * 86_400)
     delete(service, UNKNOWN)
@@ -339,7 +339,7 @@ def test_a_session_has_an_id_like_the_services_unless_given_one() -> None:
     assert [service.is_open(one) for one in (given_id, given_id.hex)] == [True, True]
 
 
-def test_sessions_are_listed_while_they_are_open_in_the_order_of_their_opening() -> None:
+def test_open_sessions_are_listed_in_order() -> None:
     service = FakeService(api_keys=["fc-secret", "fc-b"])
     for session_id, key in (("two", None), ("gone", None), ("one", "fc-b")):
         service.open_session(session_id, api_key=key)
@@ -364,7 +364,7 @@ def test_sessions_are_listed_while_they_are_open_in_the_order_of_their_opening()
         ("503 is not a fault, such as NoResponse()", lambda it: it.outage(1, 503)),
     ],
 )
-def test_a_wrong_key_id_or_fault_is_an_error_of_its_own_that_quotes_no_key(
+def test_a_wrong_key_id_or_fault_is_a_fake_service_error(
     words: str, mistake: Callable[[FakeService], object]
 ) -> None:
     service = FakeService()

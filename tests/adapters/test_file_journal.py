@@ -54,7 +54,7 @@ def swept(service: FakeService, directory: Path) -> list[str]:
         return sorted(one.session_id for one in delete_session.many(journal.adopt_orphans()))
 
 
-def test_a_session_that_was_opening_at_a_kill_is_deleted_by_the_next_sweep(tmp_path: Path) -> None:
+def test_a_session_opening_at_a_kill_is_deleted_by_a_later_sweep(tmp_path: Path) -> None:
     service, scrape_id = FakeService(), str(uuid.uuid4())
     with FileJournal(tmp_path, service="in memory") as journal:
         journal.opened(f"scrape:{scrape_id}")
@@ -83,7 +83,7 @@ def test_a_scrape_without_a_session_is_forgotten_after_a_minute(tmp_path: Path) 
 
 
 @unless_windows("it has other rights, and links are for administrators")
-def test_a_session_is_an_empty_file_for_its_user_alone_also_behind_a_link(tmp_path: Path) -> None:
+def test_a_record_is_an_empty_file_for_its_user_alone(tmp_path: Path) -> None:
     owner = leave(tmp_path / "deep" / "journal", "5e55-1")
     assert owner.parent == tmp_path / "deep" / "journal" / LABEL
     for directory in (tmp_path / "deep" / "journal", owner.parent, owner):
@@ -129,7 +129,7 @@ def test_a_record_is_flushed_to_the_disk_before_it_is_told(
         ]
 
 
-def test_neither_a_sweeper_nor_a_close_keeps_a_directory_of_what_is_gone(tmp_path: Path) -> None:
+def test_directories_without_records_are_removed(tmp_path: Path) -> None:
     with FileJournal(tmp_path, service="https://a") as journal:
         for _ in range(3):
             leave(tmp_path, "face")
@@ -154,7 +154,7 @@ def test_an_own_directory_that_somebody_removed_is_made_again(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("directory", ["journal", "~/journal"])
-def test_a_relative_directory_or_one_with_a_tilde_is_meant_where_the_journal_was_made(
+def test_a_relative_directory_is_resolved_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, directory: str
 ) -> None:
     for home in ("HOME", "USERPROFILE"):
@@ -230,7 +230,7 @@ def test_a_directory_that_is_away_or_cannot_be_created_is_said(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("call", ["listdir", pytest.param("flock", marks=_has_other_locks)])
-def test_a_disk_that_fails_is_no_disk_without_orphans_and_a_later_sweep_finds_them(
+def test_a_failing_disk_is_an_error_and_loses_no_orphan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     def fail(place: object, *_: object) -> list[str]:

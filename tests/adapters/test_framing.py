@@ -82,9 +82,7 @@ def prefixes(data: bytes) -> list[bytes]:
     ],
     ids=count(),
 )
-def test_a_response_ends_where_it_says_and_surplus_bytes_end_its_connection(
-    method: str, data: bytes, size: int
-) -> None:
+def test_surplus_bytes_end_the_connection(method: str, data: bytes, size: int) -> None:
     assert {parse_response(method, begun) for begun in prefixes(data)} == {None}
     response = parse_response(method, data)
     assert response is not None

@@ -78,9 +78,7 @@ def test_a_request_ends_after_the_services_time(  # noqa: PLR0913, PLR0917 - a r
 # --- tasks ---------------------------------------------------------------------------------------
 
 
-def test_of_several_waits_the_shortest_ends_first_and_one_that_is_cancelled_moves_no_clock() -> (
-    None
-):
+def test_the_shortest_wait_ends_first_and_a_cancelled_one_counts_not() -> None:
     service = FakeService()
     transport = AsyncInMemoryTransport(service)
     ended: list[tuple[float, float]] = []

@@ -37,7 +37,7 @@ def test_a_label_that_is_an_address_is_written_as_transports_write_it(
     assert list(InMemoryJournal(journal, service=normalized).adopt_orphans()) == ["one"]
 
 
-def test_memory_shows_what_is_left_open_in_the_order_in_which_it_was_opened() -> None:
+def test_memory_lists_open_sessions_in_order() -> None:
     journal, session_id, gone = InMemoryJournal(), uuid.uuid4(), uuid.uuid4()
     for one in ("three", gone, session_id):
         journal.opened(one)
@@ -64,7 +64,7 @@ def eager_threads() -> Iterator[None]:
     ("kind", "rounds"),
     [(InMemoryJournal, 20), (FileJournal, 1)],  # In memory, each third goes wrong without a lock.
 )
-def test_many_threads_and_sweepers_at_once_lose_nothing_and_share_nothing(
+def test_threads_and_sweepers_at_once_lose_nothing(
     kind: Callable[..., BaseJournal], rounds: int, tmp_path: Path
 ) -> None:
     def work(number: int) -> list[str]:
@@ -120,9 +120,7 @@ class FailingJournal(InMemoryJournal):
 @pytest.mark.parametrize(
     ("error", "reason"), [(OSError("Is it\nup?"), "Is it"), (TimeoutError(), "TimeoutError")]
 )
-def test_an_error_of_the_storage_is_one_line_that_names_the_session_and_has_the_cause(
-    error: Exception, reason: str
-) -> None:
+def test_a_storage_error_is_one_line_with_session_and_cause(error: Exception, reason: str) -> None:
     with pytest.raises(JournalError) as raised:
         FailingJournal(error).opened("one")
     problem = "Cannot record session 'one' in the journal at\\nhome"

@@ -151,7 +151,7 @@ def test_whoever_lost_a_session_says_so_once(
 
 
 @pytest.mark.slow
-def test_a_journal_that_had_no_session_for_a_while_renews_what_it_records_later(
+def test_an_idle_journal_renews_what_it_records_later(
     postgres: Postgres, label: str, journal: ShortLease
 ) -> None:
     journal.opened("one")

@@ -68,7 +68,7 @@ def test_what_cannot_be_an_address_is_refused_without_its_password(api_url: Any)
 
 @given(st.text())
 @example("v2/v2")
-def test_any_text_is_read_or_refused_and_what_is_read_reads_the_same_again(text: str) -> None:
+def test_any_api_url_is_refused_or_reads_the_same_again(text: str) -> None:
     for api_url in (text, f"https://{text}", f"https://service.example/{text}"):
         try:
             meaning = parse_api_url(api_url)
@@ -126,21 +126,21 @@ def test_a_proxy_that_cannot_be_used_is_refused_without_its_password(proxy: str)
     assert "secret" not in str(caught.value)
 
 
-def test_a_transport_shows_its_address_and_its_proxy_without_a_password() -> None:
+def test_a_transports_repr_has_no_password() -> None:
     transport = HttpTransport("https://service/v2", proxy="http://user:secret@proxy:3128")
     assert repr(transport) == "HttpTransport('https://service', proxy='http://proxy:3128')"
     assert repr(HttpTransport("https://service")) == "HttpTransport('https://service')"
     assert "Basic" not in repr(vars(transport)["_proxy"])
 
 
-def test_a_transport_whose_constructor_raised_has_a_repr_that_a_traceback_can_show() -> None:
+def test_a_transport_that_was_refused_has_a_repr() -> None:
     with pytest.raises(ValueError, match="pool_size") as caught:
         HttpTransport(pool_size=0)
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     assert "HttpTransport object at" in "".join(shown.format())
 
 
-def test_a_proxy_for_plain_http_is_refused_since_it_would_read_the_key() -> None:
+def test_a_proxy_for_plain_http_is_refused() -> None:
     with pytest.raises(ValueError, match="proxy is for https alone"):
         HttpTransport("http://localhost", proxy="http://proxy:3128")
 

@@ -68,7 +68,7 @@ def test_no_bar_is_in_the_way_of_what_reads_a_pipe(service: WatchedService) -> N
         (Reply(503, b'{"error": "Away."}'), "outage", r"[\d.]+ s: HTTP 503: Away", "  outage, "),
     ],
 )
-def test_a_cut_line_and_the_bar_say_why_a_run_waits_and_how_many_seconds_its_pause_has_left(
+def test_a_line_and_the_bar_say_why_and_how_long_a_run_waits(
     service: WatchedService, reply: Reply, reason: str, note: str, then: str
 ) -> None:
     session_ids = [service.open_session() for _ in range(2)]
@@ -87,7 +87,7 @@ def test_a_cut_line_and_the_bar_say_why_a_run_waits_and_how_many_seconds_its_pau
     assert len(line) <= 60
 
 
-def test_the_bar_says_that_a_run_still_tries_while_one_id_fails_for_itself(
+def test_the_bar_says_that_a_failing_id_is_still_tried(
     service: WatchedService,
 ) -> None:
     session_ids = [service.open_session() for _ in range(2)]
@@ -181,7 +181,7 @@ SUMMARIES = {
         ([signal.SIGHUP], 129, "SIGHUP", "gone"),
     ],
 )
-def test_a_signal_lets_what_is_in_flight_end_but_not_for_ever_and_names_all(
+def test_a_signal_waits_for_requests_in_flight_and_names_all(
     service: WatchedService, signals: list[signal.Signals], status: int, why: str, fate: str
 ) -> None:
     session_ids = [service.open_session() for _ in range(4)]
@@ -239,7 +239,7 @@ def test_a_terminal_that_is_closed_costs_no_outcome(
 # A run that ends early, and goes on
 
 
-def test_as_many_requests_are_in_flight_as_are_allowed_and_each_connection_is_kept(
+def test_concurrency_limits_requests_and_connections_are_kept(
     service: WatchedService, run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
     session_ids = [service.open_session() for _ in range(40)]
@@ -272,7 +272,7 @@ def test_a_killed_run_is_resumed(service: WatchedService, run: Run, tmp_path: Pa
     assert service.asked_for == [last, first, third, first, second]
 
 
-def test_a_pipe_that_nobody_reads_stops_the_run_and_standard_error_names_all(
+def test_a_closed_pipe_stops_the_run_and_stderr_names_all(
     service: WatchedService, tmp_path: Path
 ) -> None:
     read, write = os.pipe()

@@ -54,7 +54,7 @@ class Broken(JournalTests):
 )
 @found_by("test_a_process_that_is_stopped_for_long_loses_nothing", "0 of 1 orphans")
 @found_by("test_processes_that_are_killed_at_any_moment_lose_nothing", "recorded sessions are lost")
-@found_by("test_every_id_that_can_be_sent_is_kept_as_it_is_and_any_other_is_refused", "DID NOT")
+@found_by("test_valid_ids_are_kept_as_they_are_and_others_refused", "DID NOT")
 class RecordsAfterTheFact(Right):
     def opened(self, session_id: Id, /) -> None:
         self.recorded.add(session_id)
@@ -65,7 +65,7 @@ class RecordsAfterTheFact(Right):
         super().close()
 
 
-@found_by("test_a_living_journals_session_is_no_orphan_however_long_it_is_open", "['one'] came")
+@found_by("test_a_living_journals_session_is_no_orphan", "['one'] came")
 @found_by("test_its_pickle_is_another_journal_with_the_same_storage", "or twice: ['one']")
 @found_by("test_what_a_forked_child_opens_is_its_own_and_its_parents_stays", "['childs-first'] is")
 class TakesTheLiving(Right):
@@ -74,7 +74,7 @@ class TakesTheLiving(Right):
             other.opened(session_id)
 
 
-@found_by("test_a_closed_journals_sessions_are_orphans_that_are_listed_and_then_adopted", "[] came")
+@found_by("test_a_closed_journals_sessions_are_orphans", "[] came")
 @found_by("test_gone_of_an_unknown_id_changes_nothing", "[] came, and ['two'] is due")
 class ForgetsWhenItCloses(Right):
     def close(self) -> None:
@@ -83,7 +83,7 @@ class ForgetsWhenItCloses(Right):
         super().close()
 
 
-@found_by("test_a_sweep_that_is_left_half_way_loses_nothing_and_shares_nothing", "or twice: ['")
+@found_by("test_a_sweep_left_half_way_loses_nothing", "or twice: ['")
 @found_by("test_two_sweepers_share_the_orphans_and_none_comes_twice", "or twice: ['")
 class YieldsBeforeItAdopts(Right):
     def adopt_orphans(self) -> Iterator[str]:
@@ -92,7 +92,7 @@ class YieldsBeforeItAdopts(Right):
             pass
 
 
-@found_by("test_a_closed_journals_sessions_are_orphans_that_are_listed_and_then_adopted", "[] came")
+@found_by("test_a_closed_journals_sessions_are_orphans", "[] came")
 class AdoptsWhatItLists(Right):
     def orphans(self) -> list[str]:
         return list(super().adopt_orphans())
@@ -110,7 +110,7 @@ class TakesALabelAsItIs(Right):
         super().__init__(directory, service=service.removeprefix("https://"))  # no address
 
 
-@found_by("test_every_id_that_can_be_sent_is_kept_as_it_is_and_any_other_is_refused", "'A'")
+@found_by("test_valid_ids_are_kept_as_they_are_and_others_refused", "'A'")
 @found_by("test_an_outage_is_a_journal_error_soon_and_it_works_again_later", "secrets in ")
 class FoldsCase(Right):
     def opened(self, session_id: Id, /) -> None:
@@ -118,7 +118,7 @@ class FoldsCase(Right):
 
 
 @found_by(
-    "test_the_id_of_a_scrape_is_recorded_as_any_other_and_a_living_owner_keeps_it",
+    "test_a_scrape_is_recorded_like_a_session",
     "a journal keeps ids of sessions",
 )
 class RefusesScrapes(Right):

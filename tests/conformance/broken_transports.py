@@ -36,9 +36,9 @@ pytestmark = pytest.mark.enable_socket
 
 
 @found_by("test_a_timeout_holds_even_while_bytes_arrive[http-a dripped body]", "timeout is 1 s")
-@found_by("test_a_connect_that_hangs_was_not_sent_however_many_addresses_there_are", "timeout is")
+@found_by("test_a_connect_that_hangs_was_not_sent", "timeout is")
 @found_by("test_8_interim_responses_are_skipped[http-103 Early Hints]", "with status 103")
-@found_by("test_names_of_headers_are_in_lower_case_and_lines_of_one_are_joined", "'a, b'")
+@found_by("test_header_names_are_lower_case_and_lines_joined", "'a, b'")
 @found_by("test_what_is_no_response_of_http_1_is_refused[http-a switch of protocols]", "status 101")
 @found_by("test_a_response_without_a_clear_end_is_refused[http-no length]", "status 200")
 @found_by("test_what_is_too_large_is_refused_and_not_held[http-a body of 50 MB]", "status 200")
@@ -127,7 +127,7 @@ class DoesWhatABrowserDoes(Naive):
 @found_by("test_what_ends_early_is_lost_and_is_not_retried", "BadResponseError is due")
 @found_by("test_a_refused_connection_was_not_sent", "ConnectFailedError is due")
 @found_by("test_a_handshake_that_fails_was_not_sent[https-a close]", "ConnectFailedError is due")
-@found_by("test_an_interruption_passes_and_its_response_never_reaches_the_next_call", "TimedOutErr")
+@found_by("test_an_interruption_passes_and_its_response_is_dropped", "TimedOutErr")
 class MixesUpErrors(Naive):
     def send(self, request: Request, timeout: float) -> Response:
         try:
@@ -180,7 +180,7 @@ class TrustsAnyone(Naive):
 @found_by("test_a_response_after_the_timeout_never_reaches_the_next_call", "its own ")
 @found_by("test_surplus_bytes_never_reach_the_next_call", "its own response is due")
 @found_by("test_surplus_bytes_never_reach_the_next_call", "over connection 1 once more")
-@found_by("test_an_interruption_passes_and_its_response_never_reaches_the_next_call", "its own ")
+@found_by("test_an_interruption_passes_and_its_response_is_dropped", "its own ")
 @found_by("test_after_a_fork_each_process_has_connections_of_its_own", "[1] came, and [2] is due")
 @found_by("test_headers_go_out_as_they_are_and_no_body_does", "'Authorization': [], ")
 @found_by("test_a_kept_connection_that_ends_as_we_write_is_stale[http-by a close]", "False came")
@@ -240,7 +240,7 @@ class Careless(Naive):
 
 
 @found_by("test_callers_side_by_side_get_their_own_responses", "its own response is due")
-@found_by("test_an_interruption_passes_and_its_response_never_reaches_the_next_call", "TimedOutErr")
+@found_by("test_an_interruption_passes_and_its_response_is_dropped", "TimedOutErr")
 class Awaited(Careless):
     async def send(self, request: Request, timeout: float) -> Response:  # type: ignore[override]  # of the other kind
         try:

@@ -46,7 +46,7 @@ def test_each_is_found_by_the_test_that_names_the_promise(kept: str) -> None:
     assert missed == []
 
 
-def test_what_is_known_to_fail_is_an_expected_failure_and_one_that_passes_fails(
+def test_known_failures_are_expected_and_a_pass_fails(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "test_mine.py").write_text(

@@ -349,7 +349,7 @@ def test_asynchronous_ids_are_refused_by_a_blocking_run() -> None:
         BLOCKING.many(awaited_ids())  # type: ignore[call-overload] # the point
 
 
-def test_a_use_case_can_run_several_times_and_a_run_says_how_far_it_is() -> None:
+def test_a_use_case_can_run_several_times() -> None:
     delete_many = many(FunctionTransport())
     assert repr(delete_many).endswith(", concurrency=8)")
     for ids in (["a"], ["a", "b"]):

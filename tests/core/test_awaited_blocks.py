@@ -43,7 +43,7 @@ async def cancel(task: asyncio.Task[None], *times: float) -> asyncio.CancelledEr
     ("times", "over_at"), [([3], 13), ([7], 15), ([3, 7], 13), ([3, 3, 4, 5, 6, 7, 8, 9], 13)]
 )
 @on_virtual_time
-async def test_a_cancelled_block_waits_for_its_delete_and_notes_what_may_be_left(
+async def test_a_cancelled_block_waits_for_its_delete(
     times: list[float], over_at: float, response: Response, fate: SessionFate
 ) -> None:
     program = Program(response=response)
@@ -67,7 +67,7 @@ async def test_a_cancelled_block_waits_for_its_delete_and_notes_what_may_be_left
     ],
 )
 @on_virtual_time
-async def test_a_cancelled_block_waits_for_its_opener_as_long_as_for_an_attempt(
+async def test_a_cancelled_block_waits_for_its_opener(
     opens_after: float, times: list[float], over_at: float, sent: int
 ) -> None:
     program = Program()
@@ -90,7 +90,7 @@ async def test_what_an_opener_meets_after_the_cancellation_is_its_cause() -> Non
     assert isinstance(error.__cause__, ZeroDivisionError)
 
 
-def test_a_journal_is_called_in_threads_and_a_cancellation_does_not_cut_it() -> None:
+def test_a_journal_is_called_in_threads_that_finish() -> None:
     is_cancelled, threads = threading.Event(), set[threading.Thread]()
 
     def note_thread(*session_id: str) -> None:
@@ -122,7 +122,7 @@ def test_a_journal_is_called_in_threads_and_a_cancellation_does_not_cut_it() -> 
 
 # A second delete has one attempt.
 @pytest.mark.parametrize(("response", "fate"), [(DESTROYED, GONE), (UNAVAILABLE, UNKNOWN)])
-def test_a_delete_that_the_end_of_the_event_loop_cuts_is_made_once_more(
+def test_a_delete_cut_by_the_loops_end_is_made_once_more(
     response: Response, fate: SessionFate
 ) -> None:
     program = Program(response=response, retry=RetryPolicy())
@@ -136,7 +136,7 @@ def test_a_delete_that_the_end_of_the_event_loop_cuts_is_made_once_more(
     assert program.told[0].attempts == 2
 
 
-def test_a_block_deletes_what_the_end_of_the_event_loop_has_cut_of_a_close() -> None:
+def test_a_block_deletes_what_a_cut_close_has_left() -> None:
     program = Program()
 
     async def main() -> None:
@@ -150,7 +150,7 @@ def test_a_block_deletes_what_the_end_of_the_event_loop_has_cut_of_a_close() -> 
     assert program.came == (set(), 2, [UNKNOWN, GONE])
 
 
-def test_a_block_of_a_generator_that_was_left_ends_with_the_event_loop() -> None:
+def test_a_block_in_a_left_generator_ends_with_the_loop() -> None:
     async def pages() -> AsyncIterator[int]:
         async with program.delete_session.on_exit("a"):
             yield 1
@@ -203,7 +203,7 @@ def test_a_cancelled_scope_of_anyio_costs_no_session(
 
 
 @pytest.mark.parametrize("opens_after", [None, 3])
-def test_a_cancellation_at_any_turn_leaves_no_session_open_or_recorded(
+def test_a_cancellation_at_any_turn_leaves_no_session(
     opens_after: float | None,
 ) -> None:
     async def main(turn: int) -> bool:

@@ -110,7 +110,7 @@ async def test_a_cancelled_scope_of_anyio_costs_a_run_no_outcome() -> None:
     assert now() == 10
 
 
-def test_a_run_in_a_generator_that_was_left_tells_each_outcome_as_the_loop_ends() -> None:
+def test_a_run_in_a_left_generator_tells_each_outcome() -> None:
     async def outcomes() -> AsyncIterator[core.Outcome]:
         async with use_case(["a", "b"]) as deletions:
             async for outcome in deletions:
@@ -126,7 +126,7 @@ def test_a_run_in_a_generator_that_was_left_tells_each_outcome_as_the_loop_ends(
     assert [outcome.session_fate.name for outcome in told] == ["GONE", "UNKNOWN"]
 
 
-def test_the_journal_forgets_as_many_sessions_at_a_time_as_requests_are_in_flight() -> None:
+def test_the_journal_forgets_sessions_side_by_side() -> None:
     together, most = threading.Barrier(4), [0, 0]
 
     def forget(_: str) -> None:

@@ -144,7 +144,7 @@ def test_what_was_opened_is_destroyed_by_the_options_of_its_block(use_case: UseC
         (UNAVAILABLE, {}, core.ServiceUnavailableError),
     ],
 )
-def test_the_first_exception_is_raised_and_what_may_be_left_is_a_note_and_a_line_at_error(
+def test_the_blocks_exception_is_raised_with_a_note(
     meets: core.Response,
     options: dict[str, Any],
     kind: type[core.DeleteSessionError] | None,
@@ -206,7 +206,7 @@ CTRL_C, EXIT, TIME_LIMIT = KeyboardInterrupt(), SystemExit(), TimeLimitError()
     ],
     ids=repr,
 )
-def test_a_delete_that_is_interrupted_is_made_once_more_unless_ctrl_c_had_ended_the_block(
+def test_an_interrupted_delete_is_made_once_more(
     in_block: BaseException | None, script: list[Any], fate: core.SessionFate
 ) -> None:
     told: list[core.Outcome] = []
@@ -225,7 +225,7 @@ def test_a_delete_that_is_interrupted_is_made_once_more_unless_ctrl_c_had_ended_
 # Its journal
 
 
-def test_the_session_is_recorded_before_the_block_and_forgotten_after_it(use_case: UseCase) -> None:
+def test_a_block_records_first_and_forgets_last(use_case: UseCase) -> None:
     journal = Mock(spec=["opened", "gone", "in_the_block"])
     delete_session = use_case(ScriptedTransport(DESTROYED), API_KEY, journal=journal)
     play(delete_session.opening(lambda: SESSION_ID), journal.in_the_block)
@@ -254,7 +254,7 @@ def test_what_cannot_be_recorded_is_destroyed(
     assert len(records) == (meets is not DESTROYED)
 
 
-def test_a_journal_that_is_interrupted_makes_no_doubt_and_no_other_delete(
+def test_an_interrupted_journal_causes_no_second_delete(
     use_case: UseCase,
 ) -> None:
     told: list[core.Outcome] = []

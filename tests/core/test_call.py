@@ -47,7 +47,7 @@ def test_an_id_that_cannot_be_sent_ends_it_at_once() -> None:
     assert not hasattr(call, "request")
 
 
-def test_the_first_idle_connection_that_was_closed_says_nothing_to_a_run() -> None:
+def test_a_first_stale_connection_says_nothing_to_a_run() -> None:
     call = call_of()
     for is_first in (True, False):
         assert call.begin_attempt(240)
@@ -82,7 +82,7 @@ def test_a_wait_that_does_not_fit_in_the_deadline_is_not_begun(wait: int, is_mad
 
 
 @pytest.mark.parametrize("seconds_left", [0.5, 0.0, -1.0])
-def test_an_attempt_gets_what_is_left_and_none_begins_after_the_deadline(
+def test_no_attempt_begins_after_the_deadline(
     seconds_left: float,
 ) -> None:
     call = call_of()
@@ -115,7 +115,7 @@ seconds = st.floats(0, 86_400)
 @example(86_400.0, 86_400.0, 10**9, 1.0)
 @example(0.5, 8.0, 4, 0.5)
 @example(0.5, 8.0, 5, 1.0)
-def test_a_pause_is_half_fixed_half_random_and_doubles_up_to_the_longest(
+def test_a_backoff_doubles_and_half_of_it_is_random(
     first: float, longest: float, retry_number: int, chance: float
 ) -> None:
     policy = core.RetryPolicy(first_pause=first, longest_pause=longest)

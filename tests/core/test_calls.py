@@ -49,7 +49,7 @@ def test_every_attempt_sends_the_same_request(api_key: str | None, use_case: Use
     assert (dict(request.headers), len(request.headers)) == (sent, len(sent))
 
 
-def test_a_replaced_one_sends_what_the_first_one_does_and_has_what_was_changed(
+def test_a_replaced_one_has_what_was_changed(
     use_case: UseCase,
 ) -> None:
     told: list[core.Outcome] = []
@@ -124,7 +124,7 @@ def test_a_service_that_knows_no_such_session_is_good(use_case: UseCase) -> None
     ],
     ids=repr,
 )
-def test_anything_else_is_the_error_of_one_attempt_with_a_note_that_no_session_was_at_risk(
+def test_a_check_that_fails_notes_that_no_session_was_at_risk(
     end: BaseException, kind: type[core.DeleteSessionError], says: str, use_case: UseCase
 ) -> None:
     journal, told = InMemoryJournal(), list[object]()

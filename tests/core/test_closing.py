@@ -27,7 +27,7 @@ from .side_by_side import AsyncFunctionTransport, FunctionTransport
 # What it closes
 
 
-def test_its_block_gives_the_use_case_and_closes_transport_and_journal(use_case: UseCase) -> None:
+def test_its_block_closes_transport_and_journal(use_case: UseCase) -> None:
     transport, journal = ScriptedTransport(), Mock()
     delete_session = use_case(transport, API_KEY, journal=journal)
     assert play(delete_session, list) is delete_session
@@ -88,7 +88,7 @@ async def test_a_replaced_one_ends_its_own_blocks_alone() -> None:
 
 
 @on_virtual_time
-async def test_it_waits_for_deletes_and_openers_and_ends_a_block_that_stays_open() -> None:
+async def test_it_waits_for_deletes_and_openers_and_ends_blocks() -> None:
     program = Program()
     async with program.delete_session:
         holds = asyncio.create_task(program.hold(3600))
@@ -233,9 +233,7 @@ def test_whatever_is_cancelled_each_session_is_gone_after_one_delete(cancelled: 
         assert sorted(program.sent) == sorted(outcome.session_id for outcome in program.told), at
 
 
-def test_a_pickle_is_one_of_its_own_that_tells_the_same_and_has_no_block(
-    use_case: UseCase, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_pickle_has_no_open_block(use_case: UseCase, capsys: pytest.CaptureFixture[str]) -> None:
     def open_session() -> str:
         pickles.append(pickle.dumps(delete_session))
         return SESSION_ID

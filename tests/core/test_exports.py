@@ -133,7 +133,7 @@ print(*{name.partition('.')[0] for name in set(sys.modules) - before})
 """
 
 
-def test_the_core_and_a_call_that_goes_well_load_nothing_slow_and_no_library() -> None:
+def test_a_call_loads_nothing_slow() -> None:
     code = [sys.executable, "-c", A_CALL]
     done = subprocess.run(code, capture_output=True, text=True, check=True)
     # Python 3.15 leaves one of its own modules out of its list.

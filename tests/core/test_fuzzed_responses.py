@@ -173,7 +173,7 @@ def test_deep_nesting_does_not_end_a_process_on_a_small_stack() -> None:
 # Receipts
 
 
-def test_a_receipt_is_written_as_json_and_says_that_the_session_is_gone() -> None:
+def test_a_receipt_is_written_as_json() -> None:
     body = b'{"success":true,"sessionDurationMs":39094.75,"creditsBilled":2,"status":"stopped"}'
     got = wire.parse_response(
         Response(200, {}, body), headers=HEADERS[KEYS[0]], session_id=SESSION_ID, attempts=3

@@ -167,9 +167,7 @@ def test_no_session_fares_worse_in_a_run_than_alone(seeds: Sequence[int]) -> Non
 
 
 @pytest.mark.parametrize("given", LISTS.values(), ids=LISTS)
-def test_a_list_that_once_starved_a_run_ends_with_all_that_can_be_deleted(
-    given: Listing, way: type[Way]
-) -> None:
+def test_a_list_that_once_starved_a_run_is_deleted(given: Listing, way: type[Way]) -> None:
     watch = run(given, way)
     assert deleted_alone(given) - deleted(watch) == set()
     # It may have given up on the ids that are left, and each of them has been tried.
@@ -201,7 +199,7 @@ AWAY += [(kind, 1, 100) for kind in (*k.PAGES, k.BACKEND_404, k.STOPPING)]
 
 
 @pytest.mark.parametrize(("kind", "begins", "count"), AWAY)
-def test_an_outage_that_is_shorter_than_the_deadline_costs_no_session_and_little_time(
+def test_a_short_outage_costs_no_session_and_little_time(
     kind: k.Kind, begins: float, count: int, way: type[Way]
 ) -> None:
     for seconds in (5, 230):
@@ -229,7 +227,7 @@ def test_a_list_of_the_wrong_column_takes_one_request_for_each_id(way: type[Way]
     assert watch.over_at <= 5
 
 
-def test_ids_that_are_no_uuids_say_nothing_about_an_outage_of_the_database(way: type[Way]) -> None:
+def test_ids_that_are_no_uuids_are_no_outage(way: type[Way]) -> None:
     bad = {f"{number}": fails(k.UNKNOWN_ERROR) for number in range(20)}
     good = listing([()] * 40, 8).stories
     mixed = [one for three in zip(bad, [*good][:20], [*good][20:], strict=True) for one in three]

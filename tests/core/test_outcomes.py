@@ -86,7 +86,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("failure", "fate", "can_pass", "advice"), FAILURES, ids=repr)
-def test_no_response_keeps_the_failure_as_the_cause_and_says_whether_a_retry_can_help(
+def test_an_unreachable_error_has_its_cause(
     failure: core.TransportError, fate: core.SessionFate, can_pass: bool, advice: str
 ) -> None:
     error = error_of(core.UnreachableError, failure, failure)
@@ -122,7 +122,7 @@ def test_an_id_that_is_no_uuid_is_refused_at_the_first_request(session_id: str) 
         (f"scrape:{SESSION_ID.upper().replace('-', '')}", 500, SORRY, DELETE_AGAIN),
     ],
 )
-def test_any_other_failure_may_pass_and_a_500_names_an_id_that_is_no_uuid(
+def test_a_500_for_an_id_that_is_no_uuid_says_so(
     session_id: str, status: int, content: object, advice: str
 ) -> None:
     meets = response(status, content)
@@ -152,7 +152,7 @@ TO_CORRECT = {"InvalidSessionIdError", "BadRequestError", "UnauthorizedError", "
 TO_CORRECT |= {"PaymentRequiredError", "UnexpectedResponseError"}
 
 
-def test_an_error_says_whether_something_is_to_be_corrected_before_a_retry() -> None:
+def test_an_error_says_whether_it_needs_correction() -> None:
     leaves = [kind for kind in KINDS if not kind.__subclasses__()]
     assert {kind.__name__ for kind in leaves if kind.needs_correction} == TO_CORRECT
     untrusted = core.UnreachableError("untrusted", SESSION_ID, transient=False)
@@ -219,7 +219,7 @@ def test_an_error_can_be_made_anew_from_its_args_which_may_be_json(
         assert (anew.args[0], anew.session_fate) == ("refused", fate)
 
 
-def test_a_fate_that_an_earlier_attempt_has_made_unknown_is_in_the_args() -> None:
+def test_a_fate_made_unknown_earlier_is_in_the_args() -> None:
     error = error_of(core.UnauthorizedError, core.TimedOutError("late"), NO_KEY)
     assert error.session_fate is UNKNOWN
     assert error.args == ("HTTP 401: Who?", SESSION_ID, 2, "unknown")

@@ -183,7 +183,7 @@ def test_attempts_count_unless_firecrawl_may_be_unavailable(
         ([limited(0, 1, 30), limited(40, 41, 30)], 72, 2),
     ],
 )
-def test_an_id_whose_attempt_does_not_count_waits_for_its_backoff_or_as_long_as_it_is_told(
+def test_an_attempt_that_does_not_count_is_backed_off_too(
     events: Sequence[Event], due_at: float, pauses: int
 ) -> None:
     pace, job, _ = play(events)
@@ -193,9 +193,7 @@ def test_an_id_whose_attempt_does_not_count_waits_for_its_backoff_or_as_long_as_
 @pytest.mark.parametrize(
     ("seconds_left", "wait"), [(240, 60), (100, 50), (2, 1)], ids=["a minute", "half", "half of 2"]
 )
-def test_what_no_429_asks_for_is_granted_up_to_a_minute_and_half_of_what_is_left(
-    seconds_left: float, wait: float
-) -> None:
+def test_a_wait_of_other_failures_is_limited(seconds_left: float, wait: float) -> None:
     error = core.ServiceUnavailableError("503", "a", meta=core.ResponseMeta(retry_after=3600))
     assert wait_asked_by(error, seconds_left) == wait
 
@@ -238,7 +236,7 @@ def test_a_window_says_how_many_requests_are_in_flight(events: Sequence[Event], 
     assert room(play(events)[0], []) == most
 
 
-def test_what_is_in_flight_since_before_a_pause_takes_no_room_in_the_window() -> None:
+def test_requests_from_before_a_pause_take_no_room() -> None:
     pace = play(THREE_429S)[0]
     assert [room(pace, [job_sent_at(0)] * number) for number in (2, 7)] == [4, 1]
 
@@ -329,13 +327,13 @@ def test_a_pause_says_what_the_last_failure_was(
 
 
 @pytest.mark.parametrize("events", [[], RECOVERED, [limited(0, 1, 3), served("a", 5, 6)]])
-def test_patience_has_no_end_while_nothing_fails_or_something_gets_through(
+def test_patience_has_no_end_while_something_gets_through(
     events: Sequence[Event],
 ) -> None:
     assert play(events)[0].patience() == math.inf
 
 
-def test_a_session_that_waits_after_a_closed_idle_connection_ends_with_that_if_left() -> None:
+def test_a_run_left_after_a_stale_connection_reports_it() -> None:
     call = new_call()
     assert call.begin_attempt(240)
     error = call.read(core.ConnectionLostError("closed", stale=True))

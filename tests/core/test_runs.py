@@ -250,7 +250,7 @@ def test_a_run(case: Case, way: type[Way]) -> None:
     assert watch.world.flaws == []
 
 
-def test_a_uuid_is_an_id_and_what_none_can_be_is_an_outcome_among_the_others(
+def test_an_invalid_id_is_an_outcome_among_the_others(
     way: type[Way],
 ) -> None:
     watch = play(Scenario(ids=["", "a b", None, uuid.UUID(int=7)]), way)  # a column with a null
@@ -351,7 +351,7 @@ SILENT = Scenario(ids="abc", meets={"b": [k.SILENCE], "c": [k.SILENCE]}, shutdow
         (Scenario(ids="ab", leave_at_outcome=1), []),  # Both are gone.
     ],
 )
-def test_outcomes_of_a_run_that_is_left_are_told_once_as_an_error_with_their_number(
+def test_a_run_that_is_left_logs_how_many_are_left(
     scenario: Scenario, counts: list[int], way: type[Way]
 ) -> None:
     with log_records(logging.ERROR) as records:

@@ -37,9 +37,7 @@ def destroyed(watch: Watch) -> int:
 
 
 @pytest.mark.parametrize("kind", [k.NO_CONNECTION, k.SILENCE, k.STOPPING, k.PAGES[0]])
-def test_an_outage_without_an_end_ends_the_run_after_few_requests_and_says_what_was_deleted(
-    kind: k.Kind, way: type[Way]
-) -> None:
+def test_an_endless_outage_ends_the_run_after_few_requests(kind: k.Kind, way: type[Way]) -> None:
     watch = run_through(Outage(1.9, math.inf, kind), 1_000, way)
     [outage] = watch.raised
     assert isinstance(outage, RunEndedError)

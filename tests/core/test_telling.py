@@ -66,7 +66,7 @@ def test_a_call_tells_its_outcome_once_before_it_returns_or_raises(
 @pytest.mark.parametrize(
     "interruption", [KeyboardInterrupt, SystemExit, asyncio.CancelledError, RuntimeError]
 )
-def test_a_call_that_is_interrupted_just_ends_and_is_told_and_logged_as_unknown(
+def test_an_interrupted_call_reports_unknown(
     interruption: type[BaseException], use_case: UseCase
 ) -> None:
     told: list[core.Outcome] = []
@@ -135,7 +135,7 @@ def extras(record: logging.LogRecord) -> dict[str, object]:
     return {name: value for name, value in vars(record).items() if name not in plain}
 
 
-def test_each_attempt_and_each_retry_is_a_record_with_its_reason_and_what_is_known() -> None:
+def test_each_attempt_and_each_retry_is_logged() -> None:
     busy = response(429, {"error": "Slow\nWARNING down\x1b[2K."}, {"retry-after": "34"})
     away = response(503, {"error": "Hangar is away."}, {"retry-after": "5"})
     stale = core.ConnectionLostError("the service closed the connection", stale=True)
@@ -176,7 +176,7 @@ def test_a_filter_that_raises_costs_a_run_no_outcome(delete_many: DeleteMany) ->
     assert [outcome.session_id for outcome in outcomes] == ["a", "b"]
 
 
-def test_a_record_of_an_application_that_has_such_names_keeps_its_words_and_its_traceback() -> None:
+def test_a_log_record_factory_with_our_names_loses_no_line() -> None:
     def own_record(*given: Any) -> logging.LogRecord:  # Any: as Python calls it
         record = logging.LogRecord(*given)
         record.session_id = "theirs"

@@ -51,7 +51,7 @@ def no_thread_is_left() -> Iterator[None]:
             assert not thread.is_alive()
 
 
-def test_as_many_daemon_threads_send_as_may_be_in_flight_and_the_caller_s_reads_the_ids() -> None:
+def test_daemon_threads_send_and_the_callers_reads_the_ids() -> None:
     together = threading.Barrier(3)
     threads: set[threading.Thread] = set()
     readers = set()
@@ -204,7 +204,7 @@ def test_stop_takes_effect_while_a_response_is_awaited(is_in_handler: bool) -> N
     assert [outcome.session_id for outcome in deletions] == ["0"]
 
 
-def test_a_signal_s_handler_stops_an_awaited_run_whose_event_loop_waits() -> None:
+def test_a_signal_handler_stops_an_awaited_run() -> None:
     async def respond(session_id: str) -> Response:
         threading.Timer(0.2, press, [signal.SIGTERM]).start()
         await asyncio.sleep(LONG)
@@ -299,7 +299,7 @@ def interrupted_at(line: int, deletions: Deletions) -> bool:
 @pytest.mark.filterwarnings(
     "ignore:.*never awaited", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
-def test_an_interruption_at_any_line_locks_no_run_and_loses_one_id_at_most() -> None:
+def test_an_interruption_at_any_line_loses_one_id_at_most() -> None:
     def respond(session_id: str) -> Response:
         is_first = transport.sent.count(session_id) == 1
         return not_deleted if session_id == "b" and is_first else DESTROYED

@@ -108,7 +108,7 @@ def end(program: Program, number: signal.Signals | None = None) -> float:
     return time.monotonic() - began
 
 
-def test_the_recipe_ends_soon_after_a_sigterm_and_its_next_start_deletes_the_session(
+def test_the_recipe_ends_soon_and_its_next_start_deletes(
     firecrawl: FakeService, start: Start
 ) -> None:
     firecrawl.open_session(scrape_id=SCRAPE_ID)
@@ -122,7 +122,7 @@ def test_the_recipe_ends_soon_after_a_sigterm_and_its_next_start_deletes_the_ses
     assert firecrawl.sessions_left_open == []
 
 
-def test_the_recipe_leaves_a_session_that_is_not_confirmed_to_its_next_start(
+def test_the_recipe_leaves_an_unconfirmed_session_to_its_next_start(
     firecrawl: FakeService, start: Start
 ) -> None:
     firecrawl.open_session(scrape_id=SCRAPE_ID)
@@ -146,9 +146,7 @@ def test_the_recipe_ends_as_soon_in_its_sweep(
     assert firecrawl.sessions_left_open == []
 
 
-def test_the_provider_closes_a_session_after_a_502_and_the_others_at_its_exit(
-    service: FakeService, start: Start
-) -> None:
+def test_the_provider_closes_sessions_at_its_exit(service: FakeService, start: Start) -> None:
     agent = start(AGENT)
     service.queue(Reply(502), session_id=ask(agent, "open"))
     assert ask(agent, "close") == "True"
@@ -159,7 +157,7 @@ def test_the_provider_closes_a_session_after_a_502_and_the_others_at_its_exit(
     assert service.sessions_left_open == []
 
 
-def test_a_silent_firecrawl_holds_the_provider_up_neither_in_a_close_nor_at_its_exit(
+def test_a_silent_firecrawl_does_not_hold_the_provider_up(
     service: FakeService, start: Start
 ) -> None:
     agent = start(AGENT)
@@ -177,9 +175,7 @@ def test_a_silent_firecrawl_holds_the_provider_up_neither_in_a_close_nor_at_its_
     wait_until(lambda: service.sessions_left_open == [])
 
 
-def test_an_exit_that_starts_no_thread_deletes_what_was_open_before_it_and_soon(
-    service: FakeService, start: Start
-) -> None:
+def test_an_exit_without_threads_deletes_what_was_open(service: FakeService, start: Start) -> None:
     """Python 3.12.0 refuses it. Here a worker opens another session meanwhile, too."""
     agent = start(AGENT.replace("\nfor ", f"{STARTS_NO_THREAD}\nfor "))
     opened = [ask(agent, "open") for _ in range(3)]
@@ -191,9 +187,7 @@ def test_an_exit_that_starts_no_thread_deletes_what_was_open_before_it_and_soon(
     assert end(agent) < SOON
 
 
-def test_a_forked_child_of_the_provider_leaves_the_sessions_of_its_parent(
-    service: FakeService, start: Start
-) -> None:
+def test_a_forked_child_leaves_its_parents_sessions(service: FakeService, start: Start) -> None:
     agent = start(AGENT)
     opened = ask(agent, "open")
     assert ask(agent, "fork") == "0"
@@ -202,9 +196,7 @@ def test_a_forked_child_of_the_provider_leaves_the_sessions_of_its_parent(
     assert service.sessions_left_open == []
 
 
-def test_the_provider_deletes_what_a_killed_agent_had_and_nothing_of_a_living_one(
-    service: FakeService, start: Start
-) -> None:
+def test_the_provider_deletes_what_a_killed_agent_had(service: FakeService, start: Start) -> None:
     killed, living = start(AGENT), start(AGENT)
     ask(killed, "open")
     used = ask(living, "open")
@@ -215,7 +207,7 @@ def test_the_provider_deletes_what_a_killed_agent_had_and_nothing_of_a_living_on
 
 
 @pytest.mark.parametrize("storage", ["files", "postgres"])
-def test_a_sweep_deletes_the_session_of_a_scrape_unless_a_living_block_has_it_again(
+def test_a_sweep_spares_a_scrape_that_a_living_block_has(
     storage: str, service: FakeService, start: Start, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     in_files = storage == "files"

@@ -74,7 +74,7 @@ def test_everything_can_be_imported_without_docstrings() -> None:
 
 
 @pytest.mark.parametrize("package", [firecrawl_interact, adapters], ids=["all", "adapters"])
-def test_every_public_name_can_be_imported_and_is_listed_once_in_order(package: ModuleType) -> None:
+def test_every_public_name_is_listed_once_in_order(package: ModuleType) -> None:
     assert all(getattr(package, name).__doc__ for name in package.__all__)
     classes = {name for name, value in vars(package).items() if isinstance(value, type)}
     assert classes <= set(package.__all__) <= set(dir(package))
@@ -82,7 +82,7 @@ def test_every_public_name_can_be_imported_and_is_listed_once_in_order(package: 
     assert package.__all__ == in_order  # classes before functions
 
 
-def test_the_package_has_what_a_program_needs_and_completion_shows_nothing_else() -> None:
+def test_completion_shows_what_a_program_needs() -> None:
     names = {*firecrawl_interact.__all__, "Request", "Response"}
     for name in names:
         home = core if name in core.__all__ else adapters

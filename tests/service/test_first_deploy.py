@@ -98,7 +98,7 @@ def test_a_restart_costs_a_run_no_session(delete_many: DeleteMany, kind: Any) ->
 
 
 @pytest.mark.enable_socket
-def test_a_full_pool_of_asyncio_s_threads_delays_neither_names_nor_journals(tmp_path: Path) -> None:
+def test_a_full_thread_pool_of_asyncio_delays_nothing(tmp_path: Path) -> None:
     async def main() -> None:
         loop, is_over = asyncio.get_running_loop(), threading.Event()
         loop.set_default_executor(ThreadPoolExecutor(1))

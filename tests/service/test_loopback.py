@@ -150,7 +150,7 @@ def test_a_client_that_goes_away_disturbs_nobody(sent: bytes) -> None:
 # --- its beginning, its time and its end ---------------------------------------------------------
 
 
-def test_it_runs_again_and_again_at_the_port_asked_for_and_has_no_address_meanwhile(
+def test_it_runs_again_at_the_port_asked_for(
     service: FakeService,
 ) -> None:
     with LoopbackService(service) as loopback:
@@ -189,9 +189,7 @@ def test_time_runs_by_itself_while_it_serves_and_at_no_other_time() -> None:
     [(None, 0), (NoResponse(), 0), (None, 3600), (LostResponse(), 3600)],
     ids=repr,
 )
-def test_its_end_ends_a_connection_at_once_whether_or_not_a_response_is_due(
-    fault: Fault | None, latency: float
-) -> None:
+def test_its_end_ends_each_connection_at_once(fault: Fault | None, latency: float) -> None:
     service = FakeService(latency=latency)
     if fault is not None:
         service.queue(fault)

@@ -60,7 +60,7 @@ def awaited_client(firecrawl: Untyped, api_url: str) -> Untyped:
 
 
 @pytest.mark.parametrize("way", ["client", "awaited_client"])
-def test_it_opens_uses_and_ends_sessions_and_raises_over_a_duration_with_a_fraction(
+def test_it_raises_over_a_duration_with_a_fraction(
     way: str, service: FakeService, request: pytest.FixtureRequest
 ) -> None:
     client = request.getfixturevalue(way)
@@ -74,7 +74,7 @@ def test_it_opens_uses_and_ends_sessions_and_raises_over_a_duration_with_a_fract
     assert (again.success, again.status, again.credits_billed) == (True, "stopped", 2)
 
 
-def test_it_opens_and_ends_the_session_of_a_scrape_blocking_and_awaited(
+def test_it_opens_and_ends_the_session_of_a_scrape(
     service: FakeService, client: Untyped, awaited_client: Untyped
 ) -> None:
     scrape_id = str(uuid.uuid4())
@@ -96,7 +96,7 @@ FAILURE = {"success": False, "error": "No."}
 
 
 @pytest.mark.parametrize("status", [401, 404, 502, 503])
-def test_its_awaited_delete_returns_an_object_for_json_and_raises_a_bare_error_for_a_page(
+def test_its_awaited_delete_returns_failures_as_objects(
     status: int, service: FakeService, awaited_client: Untyped
 ) -> None:
     session_id = service.open_session()
@@ -116,7 +116,7 @@ def test_its_awaited_delete_returns_an_object_for_json_and_raises_a_bare_error_f
         ("awaited_client", "stop_interaction", [401, 404, 429, 503, 504]),
     ],
 )
-def test_all_else_of_it_raises_at_once_unless_success_is_false_in_a_200(
+def test_its_other_deletes_raise_at_once(
     way: str, call: str, statuses: list[int], service: FakeService, request: pytest.FixtureRequest
 ) -> None:
     delete = getattr(request.getfixturevalue(way), call)
@@ -133,7 +133,7 @@ def test_all_else_of_it_raises_at_once_unless_success_is_false_in_a_200(
 
 
 @pytest.mark.parametrize(("status", "requests"), [(402, 1), (502, 3)])
-def test_an_awaited_block_for_which_it_opened_nothing_says_why_in_the_services_words(
+def test_a_block_without_a_session_says_why_in_its_words(
     status: int, requests: int, service: FakeService, awaited_client: Untyped
 ) -> None:
     words = "Insufficient credits."

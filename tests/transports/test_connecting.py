@@ -85,7 +85,7 @@ def test_a_handshake_has_no_more_than_the_connect_timeout(net: Net) -> None:
 # --- trust ---------------------------------------------------------------------------------
 
 
-def test_an_unknown_authority_is_refused_for_good_unless_ssl_cert_file_names_it(
+def test_an_authority_is_refused_unless_ssl_cert_file_names_it(
     net: Net, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     server = net.serve(tls=server_tls())

@@ -96,7 +96,7 @@ def test_a_transport_that_has_met_tls_can_be_pickled(net: Net) -> None:
 
 @pytest.mark.parametrize("is_kept", [False, True], ids=["instead of a closed one", "kept"])
 @pytest.mark.parametrize("sent", [b"", b"HTTP"])
-def test_a_lost_connection_is_stale_if_it_was_kept_and_sent_nothing_and_says_how_far_it_was(
+def test_a_kept_connection_without_a_response_is_stale(
     net: Net, sent: bytes, is_kept: bool
 ) -> None:
     ends_early = sends_and_closes(sent)
@@ -128,7 +128,7 @@ def test_a_user_agent_that_cannot_be_sent_is_refused_at_once(
             transport_class(user_agent=user_agent)
 
 
-def test_a_request_has_the_library_as_its_user_agent_and_no_header_that_nobody_asked_for(
+def test_a_request_has_no_unasked_header(
     net: Net,
 ) -> None:
     server = net.serve()

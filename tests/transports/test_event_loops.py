@@ -48,7 +48,7 @@ async def send(transport: AsyncioTransport) -> None:
     [(False, False), (True, False), (False, True)],
     ids=["new", "kept", "new through a proxy"],
 )
-def test_a_call_that_is_cancelled_at_any_step_leaves_no_task_and_a_transport_that_works(
+def test_a_call_cancelled_at_any_step_leaves_no_task(
     make_runner: Callable[[], asyncio.Runner], net: Net, is_kept: bool, has_proxy: bool
 ) -> None:
     async def cancel_after(turns: int) -> bool:
@@ -87,7 +87,7 @@ def test_a_call_that_is_cancelled_at_any_step_leaves_no_task_and_a_transport_tha
     ],
     ids=["nothing", "reset", "surplus bytes"],
 )
-def test_a_connection_to_which_something_happens_while_the_loop_is_busy_is_never_used_again(
+def test_a_connection_that_changes_unseen_is_dropped(
     net: Net,
     monkeypatch: pytest.MonkeyPatch,
     happens: FaultFunction,

@@ -111,7 +111,7 @@ def program(request: pytest.FixtureRequest) -> Iterator[Program]:
     program.runner.close()
 
 
-def test_a_request_goes_to_the_api_url_alone_with_nothing_of_the_clients(program: Program) -> None:
+def test_a_request_has_nothing_of_the_clients(program: Program) -> None:
     moved = b"HTTP/1.1 307 Moved\r\nLocation: /elsewhere\r\n"
     seen: list[str] = []
     hook = program.hook(lambda request: seen.append(str(request.url)))
@@ -182,7 +182,7 @@ def test_its_only_connection_is_free_after_whatever_happens(
         assert program.wait(program.client.get(server.api_url)).status_code == 200
 
 
-def test_a_request_that_waits_for_the_programs_only_connection_was_not_sent(
+def test_a_request_that_waits_for_the_pool_was_not_sent(
     program: Program,
 ) -> None:
     with FaultServer() as server:
@@ -209,7 +209,7 @@ def speaks_http_2(connection: Connection) -> None:
         connection.send(http_2.data_to_send())
 
 
-def test_http_2_is_refused_and_the_programs_own_requests_go_over_the_same_connection(
+def test_http_2_is_refused_and_the_program_keeps_its_connection(
     program: Program,
 ) -> None:
     with FaultServer(speaks_http_2, tls=http_2_tls()) as server:
@@ -223,7 +223,7 @@ def test_http_2_is_refused_and_the_programs_own_requests_go_over_the_same_connec
 
 
 @pytest.mark.xfail(strict=True, reason="h11 takes them for the response to the next request")
-def test_surplus_bytes_after_a_response_to_the_program_are_no_response(program: Program) -> None:
+def test_surplus_bytes_on_a_kept_connection_are_no_response(program: Program) -> None:
     surplus = OK + b'Content-Length: 16\r\n\r\n{"success":true}'
     with FaultServer(responds(surplus=surplus)) as server:
         transport = program.transport(server.api_url)
@@ -281,9 +281,7 @@ def test_a_cancelled_request_leaves_no_socket(turns: int) -> None:
 
 
 @pytest.mark.parametrize("says", ["does not verify", "is closed"])
-def test_nothing_is_sent_to_an_unverified_server_or_by_a_closed_client(
-    program: Program, says: str
-) -> None:
+def test_nothing_is_sent_unverified_or_by_a_closed_client(program: Program, says: str) -> None:
     with FaultServer(resets_with_the_request_unread, tls=server_tls()) as server:
         transport = program.transport(server.api_url, verify=False)
         if says == "is closed":

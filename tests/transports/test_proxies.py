@@ -62,7 +62,7 @@ def test_a_tunnel_leads_to_an_address_and_from_one(net: Net, host: str, of_proxy
     assert service.requests[0].values("host") == [service.authority]
 
 
-def test_the_first_request_through_a_tunnel_is_not_stale_when_it_is_lost(net: Net) -> None:
+def test_a_lost_first_request_through_a_tunnel_is_not_stale(net: Net) -> None:
     service = net.serve(Connection.reset, tls=server_tls())
     error = net.open(service, proxy=net.serve(tunnels).api_url).fails(ConnectionLostError)
     assert isinstance(error, ConnectionLostError)

@@ -143,7 +143,7 @@ if sys.platform == "win32":
         (EVENT_LOOP, "sock_connect"),
     ],
 )
-def test_a_bug_in_a_hook_keeps_the_programs_frames_and_none_with_a_secret(
+def test_a_bug_in_a_hook_keeps_the_programs_frames(
     net: Net, owner: object, hook: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = net.open("https://service.example", proxy=f"http://user:{PASSWORD}@127.0.0.1")
@@ -161,7 +161,7 @@ def test_a_bug_in_a_hook_keeps_the_programs_frames_and_none_with_a_secret(
     assert_nothing_is_shown(error)
 
 
-def test_a_refused_connection_keeps_the_callers_frames_and_what_the_caller_was_handling(
+def test_a_refused_connection_keeps_the_callers_frames(
     net: Net,
 ) -> None:
     before = bug()

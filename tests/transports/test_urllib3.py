@@ -25,7 +25,7 @@ pytestmark = pytest.mark.enable_socket
 
 @unless_windows("no signal interrupts its sockets")
 @pytest.mark.parametrize("transport_class", [Urllib3Transport])
-def test_what_a_signals_handler_raises_passes_and_its_connection_is_never_used_again(
+def test_what_a_signal_handler_raises_passes(
     net: Net,
 ) -> None:
     """Celery raises its time limit so."""
@@ -61,7 +61,7 @@ def test_what_a_signals_handler_raises_passes_and_its_connection_is_never_used_a
     ],
     ids=str,
 )
-def test_an_error_of_urllib3_itself_may_have_reached_the_service_and_others_pass(
+def test_an_error_of_urllib3_may_have_reached_the_service(
     monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type[Exception]
 ) -> None:
     """A recorder puts a connection of its own into urllib3, or a function around it."""
@@ -123,7 +123,7 @@ def environment(folder: Path, *requirements: str) -> str:
     ],
     ids=["urllib3-future", "1.26", "both"],
 )
-def test_beside_another_urllib3_asyncio_works_and_the_other_transport_is_refused_when_it_is_made(
+def test_another_urllib3_is_refused_and_asyncio_works(
     requirements: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not words:
