@@ -12,7 +12,7 @@ if sys.platform == "win32":
     import time
     from contextlib import suppress
 
-    # The byte that is locked. Windows lets nobody read a locked byte, and no file is so long.
+    # Lock a byte beyond the end of the file, because Windows makes a locked byte unreadable.
     _OFFSET = 2**30
 
     def _change_lock(descriptor: int, mode: int) -> None:

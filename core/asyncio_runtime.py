@@ -71,7 +71,7 @@ class AsyncioRuntime:
                 while not task.done():
                     with suppress(asyncio.CancelledError):
                         await asyncio.wait([task])
-            # asyncio would log an error that nobody has looked at, with whatever its text holds.
+            # Retrieve the exception, or asyncio logs it unmasked.
             failure = None if task.cancelled() else task.exception()
             raise cancellation from failure
         return task.result()

@@ -176,7 +176,9 @@ class Call:
         policy's backoff counts if it is longer. If no other attempt is allowed, the call ends.
         """
         asked = wait_asked_by(error, seconds_left)
-        is_told = isinstance(error, RateLimitError) and asked > 0  # After 0 s it would be refused.
+        is_told = (
+            isinstance(error, RateLimitError) and asked > 0
+        )  # A `Retry-After` of 0 would be refused again.
         if self.is_first_stale(error):
             self._was_stale = True
             wait = 0.0
@@ -218,7 +220,7 @@ class Call:
         if not self.attempts:
             not_tried = "the run ended before anything was sent for it"
             self._end(NotTriedError(not_tried, self.session_id))
-        # An error counts the requests up to its own: if there are more, the last has no response.
+        # With more requests than the last error counted, the latest is still unanswered.
         elif self.error is not None and self.error.attempts == self.attempts:
             self._end(self.error)
         else:

@@ -1,4 +1,4 @@
-"""Drives each call over a transport, and tells of its outcome. It is not for users.
+"""Runs calls over a transport, and reports their outcomes. Internal.
 
 A `DeleteSession` has one `Driver`, and gives it to its scopes and runs. Blocking and asyncio share
 this code: whatever may wait is a coroutine, and a `Runtime` says how it waits. A blocking runtime
@@ -266,10 +266,10 @@ class Driver(Generic[TransportT]):
         return outcome
 
     async def settle(self, outcome: Outcome, raised: BaseException | None = None) -> None:
-        """Tell everybody of an outcome, and let the journal forget a session that is gone.
+        """Report an outcome, and then remove the journal's record of a session that is gone.
 
-        A crash in between costs one more delete, which Firecrawl bills once. The other way round,
-        it would cost the telling.
+        In this order, a crash in between costs one more delete, which Firecrawl bills once. In the
+        other order, it would cost the report.
         """
         self.tell(outcome, raised)
         await self.forget(outcome)

@@ -1,1 +1,1 @@
-"""Runs over many sessions. Of the rest of core, only its `__init__` imports them."""
+"""Runs over many sessions. `core` imports them when the first run begins."""

@@ -23,7 +23,7 @@ WHAT_IT_MEANS = {
     UNTOUCHED: "This call did not change it. If it was running, it is still billed.",
     UNKNOWN: "The session may still be running and billed.",
 }
-DELETE_AGAIN = "Delete it again. A retry is safe, and settles whether it is gone."
+DELETE_AGAIN = "Delete it again. That is safe and free, and shows whether it is gone."
 ADDRESS = core.UnexpectedResponseError.advice
 PAGE = "<pre>Cannot DELETE /v1/v2/interact/a</pre>"
 NO_KEY = response(401, {"success": False, "error": "Who?"}, {"retry-after": "7"})
@@ -98,7 +98,7 @@ def test_an_unreachable_error_has_its_cause(
 
 
 NO_UUID = f"{SESSION_ID}0"
-CHECK_IT = "Check the id. It is no UUID, and Firecrawl fails like this for each such id."
+CHECK_IT = "Check the id: it is not a UUID, and Firecrawl answers 500 to every id that is not."
 SORRY = {"success": False, "code": "UNKNOWN_ERROR", "error": "Sorry."}
 
 

@@ -189,3 +189,15 @@ async def use_awaited(
                 await way(work, opening())
     assert not isinstance(raised.value, AssertionError)
     return fate_of(block)
+
+
+@pytest.mark.parametrize("status", [402, 403, 404, 409, 429])
+def test_an_answer_of_firecrawl_is_final(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(service: FakeService, scrape_id: str) -> None:
+        failure = Reply(status, json={"success": False, "error": "No."})
+        service.queue(failure, session_id=scrape_id)
+
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    service = FakeService()
+    assert use(service, before=refuse) is SessionFate.GONE
+    assert [request.method for request in service.requests] == ["POST", "POST", "DELETE"]
