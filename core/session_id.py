@@ -11,7 +11,7 @@ _OF_SCRAPE = "scrape:"  # No session's id has a colon.
 _LONGEST_ID = 120  # Firecrawl's have 36.
 _RESERVED = r"[^A-Za-z0-9._~-]"  # RFC 3986, 2.3
 # What programs write for a value that is missing.
-_MISSING = frozenset({"None", "null", "undefined", "nan"})
+MISSING_VALUES = frozenset({"none", "null", "undefined", "nan"})
 
 
 def checked_session_id(session_id: object) -> str:
@@ -88,6 +88,6 @@ def _problem(text: str) -> str:
         return f"it has the character {reserved[0]!a}"
     if text in {".", ".."}:
         return "it means another path (RFC 3986, 5.2.4)"
-    if text in _MISSING:
+    if text.lower() in MISSING_VALUES:
         return f"{text} stands for a value that is missing"
     return f"it is longer than {_LONGEST_ID} characters" if len(text) > _LONGEST_ID else ""
