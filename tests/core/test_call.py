@@ -81,6 +81,26 @@ def test_a_wait_that_does_not_fit_in_the_deadline_is_not_begun(wait: int, is_mad
     assert call.has_ended is not is_made
 
 
+@pytest.mark.parametrize(("asked", "wait"), [(1, 1.1), (10, 11), (19, 20.9), (60, 62)])
+def test_the_wait_of_a_429_is_spread_by_a_tenth_and_at_most_two_seconds(
+    asked: int, wait: float
+) -> None:
+    call = call_of()
+    call.begin_attempt(240)
+    limited = response(429, None, {"retry-after": f"{asked}"})
+    assert call.end_attempt(limited, 240) == pytest.approx(wait)
+
+
+def test_the_log_counts_the_attempts() -> None:
+    call = call_of()
+    with log_records() as records:
+        for _ in range(3):
+            failed(call)
+            call.back_off(call.error or failed(call), 240)
+    numbers = [record.args[1:] for record in records if isinstance(record.args, tuple)]
+    assert [number for number in numbers if number[1:] == (10,)] == [(1, 10), (2, 10), (3, 10)]
+
+
 @pytest.mark.parametrize("seconds_left", [0.5, 0.0, -1.0])
 def test_no_attempt_begins_after_the_deadline(
     seconds_left: float,

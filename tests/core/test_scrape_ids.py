@@ -8,7 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from firecrawl_interact import DeleteSession, FakeService, InMemoryTransport, core
+from firecrawl_interact import DeleteSession, FakeService, InMemoryTransport, Reply, core
 
 from .scripted_transport import log_records
 
@@ -82,13 +82,29 @@ def test_a_block_that_did_not_begin_asks_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [NameError(), AssertionError(), AnsweredError(402), AnsweredError(404)]
+    "error", [NameError(), AssertionError(), *map(AnsweredError, (400, 402, 404, 499))]
 )
 def test_a_mistake_and_an_answer_are_not_waited_for(error: Exception) -> None:
     service = FakeService()
     with pytest.raises(type(error)), use_case(service).on_exit(scrape_id=SCRAPE_ID):
         raise error
     assert (len(service.requests), service.monotonic()) == (1, 0)
+
+
+@pytest.mark.parametrize("error", [ValueError(), *map(AnsweredError, (399, 500))])
+def test_what_is_no_answer_is_waited_for(error: Exception) -> None:
+    service = FakeService()
+    service.queue(Reply(503), Reply(503))
+    with (
+        log_records(logging.WARNING) as records,
+        pytest.raises(type(error)),
+        use_case(service, random=lambda: 1).on_exit(scrape_id=SCRAPE_ID),
+    ):
+        raise error
+    # The pauses after the two 503 were 1 s and 2 s.
+    says = "Firecrawl may still be opening it, so the delete looks for it for up to 57 s"
+    assert [says in record.getMessage() for record in records] == [True]
+    assert service.monotonic() == pytest.approx(60, abs=0.001)
 
 
 def test_a_session_that_opens_meanwhile_is_deleted() -> None:
