@@ -41,7 +41,7 @@ if sys.platform == "win32":
 
     def unlock_directory(directory: Path, descriptor: int) -> None:
         """Unlock a directory if it is locked, and close it. It may have been removed meanwhile."""
-        with suppress(OSError):  # It is not locked.
+        with suppress(OSError):  # The byte is not locked.
             _change_lock(descriptor, msvcrt.LK_UNLCK)
         os.close(descriptor)
         if not directory.exists():

@@ -165,7 +165,7 @@ class AsyncDeleteSession(BaseDeleteSession[AsyncTransport]):
         been cancelled a second to end. Then it deletes what is still open, in parallel. The blocks
         themselves send nothing more for a session that is gone. A cancellation does not stop this.
         """
-        # In a runtime of its own, because the driver's would wait for this task for ever.
+        # In a new runtime: the driver's own would wait for this task for ever.
         await self._new_runtime().shield(self._driver.close())
 
     async def __aenter__(self) -> Self:

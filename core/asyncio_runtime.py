@@ -14,7 +14,7 @@ from .log import WARNING, log
 
 T = TypeVar("T")
 
-_LOOKS, _LOOK_SECONDS = 100, 0.01  # in all, the second that `end_open` gives to open scopes
+_LOOKS, _LOOK_SECONDS = 100, 0.01  # together a second, for open scopes to end
 
 
 class AsyncioRuntime:
@@ -23,7 +23,7 @@ class AsyncioRuntime:
     is_awaited: ClassVar[bool] = True
 
     def __init__(self, parent: "AsyncioRuntime | None" = None) -> None:
-        self._parent = parent  # It ends what its children have open as well.
+        self._parent = parent  # Closing the parent ends the children's scopes, too.
         self._tasks: set[asyncio.Future[Any]] = set()  # Any: of each result
         # By open scope, with its event loop.
         self._open: dict[Operation, tuple[asyncio.AbstractEventLoop, Driver[Any]]] = {}

@@ -130,7 +130,7 @@ class Call:
         Args:
             seconds_left: of the policy's deadline. The call ends if there are none.
         """
-        if seconds_left <= 0 and not self.has_ended:  # The wait has taken longer than asked.
+        if seconds_left <= 0 and not self.has_ended:  # The wait took longer than asked.
             late = UnreachableError("the deadline has passed", self.session_id, self.attempts)
             self._end(self.error or late)
         if self.has_ended:
@@ -184,7 +184,9 @@ class Call:
             wait = 0.0
         elif is_told:
             wait = asked
-        elif isinstance(error, SessionNotFoundError):  # It may be opening. Wait longer each time.
+        elif isinstance(
+            error, SessionNotFoundError
+        ):  # The session may be opening: wait longer each time.
             wait = min(max(1.0, self._began_at), self._opening - self._began_at)
         else:
             wait = max(asked, self.retry.pause(self._counted + 1, self._random))

@@ -236,7 +236,7 @@ class Driver(Generic[TransportT]):
     async def end_scope(self, operation: Operation) -> None:
         """Delete the session of a scope that stays open. No caller gets its outcome."""
         operation.opening = opening_after(operation.session_id, None)
-        with suppress(Exception):  # What the delete raises has been told.
+        with suppress(Exception):  # The delete's error was reported.
             outcome = await self.finish(operation, self.perform(operation))
             if not operation.is_gone:
                 _log_as_left(outcome)
